@@ -1,0 +1,166 @@
+package routing
+
+import (
+	"math/bits"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// entry is a contact without pointers, so that a hundred thousand tables cost the garbage collector nothing. Times are
+// counted from the table's first event.
+type entry struct {
+	key   Key
+	seen  time.Duration // last answer, or last query from it
+	asked time.Duration // when Due handed it out, or its last query failed
+	host  host
+	rtt   uint32 // microseconds; 0: not known
+	port  uint16
+	fails uint8
+	flags uint8
+}
+
+const (
+	verified uint8 = 1 << iota // it has answered a query of ours
+	pinged                     // Due has handed it out and nothing is settled yet
+)
+
+func newEntry(n Node, seen time.Duration) entry {
+	return entry{key: n.Key, host: hostOf(n.Addr.Addr()), port: n.Addr.Port(), seen: seen}
+}
+
+func (e *entry) node() Node {
+	return Node{Key: e.key, Addr: netip.AddrPortFrom(e.host.addr(), e.port)}
+}
+
+func (e *entry) at(o *entry) bool { return e.port == o.port && e.host == o.host }
+
+func (e *entry) verified() bool { return e.flags&verified != 0 }
+
+// slowness orders entries by round trip, unknown ones last.
+func (e *entry) slowness() uint32 { return e.rtt - 1 }
+
+// answered notes a reply: the entry is alive, its round trip moves a quarter of the way.
+func (e *entry) answered(rtt, at time.Duration) {
+	e.seen, e.fails = at, 0
+	e.flags = verified
+	switch {
+	case rtt <= 0:
+	case e.rtt == 0:
+		e.rtt = micros(rtt)
+	default:
+		e.rtt = uint32((3*uint64(e.rtt) + uint64(micros(rtt))) / 4)
+	}
+}
+
+// bucket holds the nodes of one depth: the verified ones in live, those that wait for a place in cache.
+type bucket struct {
+	heads   []uint64 // first 64 bits of each live key, parallel to live: what AppendClosest scans
+	live    []entry
+	cache   []entry
+	touched time.Duration // a node was added or replaced, or one answered a query that was no ping of ours
+}
+
+func (b *bucket) find(k *Key) int {
+	head := k.head()
+	for i, h := range b.heads {
+		if h == head && b.live[i].key == *k {
+			return i
+		}
+	}
+	return -1
+}
+
+func (b *bucket) findCached(k *Key) int {
+	return slices.IndexFunc(b.cache, func(e entry) bool { return e.key == *k })
+}
+
+func (b *bucket) add(e entry) {
+	b.heads = append(b.heads, e.key.head())
+	b.live = append(b.live, e)
+}
+
+// remove takes entry i out; the last one moves to its place.
+func (b *bucket) remove(i int) entry {
+	e, last := b.live[i], len(b.live)-1
+	b.live[i], b.heads[i] = b.live[last], b.heads[last]
+	b.live, b.heads = b.live[:last], b.heads[:last]
+	return e
+}
+
+func (b *bucket) uncache(i int) entry {
+	e := b.cache[i]
+	b.cache = slices.Delete(b.cache, i, i+1)
+	return e
+}
+
+// worst returns the entry with the most failures, the slowest of those, if it has at least fails of them; else -1.
+func (b *bucket) worst(fails uint8) int {
+	at := -1
+	for i := range b.live {
+		e := &b.live[i]
+		if e.fails < fails {
+			continue
+		}
+		if at < 0 || e.fails > b.live[at].fails || e.fails == b.live[at].fails && e.slowness() > b.live[at].slowness() {
+			at = i
+		}
+	}
+	return at
+}
+
+// slots divides the keys of a wide bucket by the bits that follow its depth, so that its entries spread over the range.
+type slots struct{ from, bits int }
+
+const maxSlotBits = 8
+
+func slotsOf(from, capacity int) slots {
+	return slots{from, min(bits.Len(uint(capacity))-1, maxSlotBits)}
+}
+
+func (s slots) of(k *Key) int { return k.window(s.from, s.bits) }
+
+// displaced returns which entry of a full wide bucket makes way for a newcomer, or -1: the slowest of the most crowded
+// slot if the newcomer's own is empty, else the slowest of its own slot if the newcomer is faster.
+func (b *bucket) displaced(newcomer *entry, s slots) int {
+	var count [1 << maxSlotBits]uint16
+	for i := range b.live {
+		count[s.of(&b.live[i].key)]++
+	}
+	slot := s.of(&newcomer.key)
+	if count[slot] == 0 {
+		for i, n := range count[:1<<s.bits] {
+			if n > count[slot] {
+				slot = i
+			}
+		}
+		return b.slowest(s, slot)
+	}
+	if at := b.slowest(s, slot); b.live[at].slowness() > newcomer.slowness() {
+		return at
+	}
+	return -1
+}
+
+// slowest returns the slowest entry of a slot.
+func (b *bucket) slowest(s slots, slot int) int {
+	at := -1
+	for i := range b.live {
+		e := &b.live[i]
+		if s.of(&e.key) == slot && (at < 0 || e.slowness() > b.live[at].slowness()) {
+			at = i
+		}
+	}
+	return at
+}
+
+// oneSided reports whether all entries and k have the same bit at depth: splitting there would separate nobody.
+func (b *bucket) oneSided(k *Key, depth int) bool {
+	bit := k.bit(depth)
+	for i := range b.live {
+		if b.live[i].key.bit(depth) != bit {
+			return false
+		}
+	}
+	return true
+}
