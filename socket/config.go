@@ -77,6 +77,8 @@ const (
 	defaultSoft        = time.Second
 	defaultHard        = 10 * time.Second
 	defaultResendAfter = time.Second
+
+	longest = 1 << 60 * time.Nanosecond // 36 years; keeps the arithmetic from wrapping
 )
 
 func (c Config) withDefaults() Config {

@@ -3,6 +3,8 @@ package socket
 import (
 	"net"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 )
 
 // unroutable lists what the public internet does not carry, beside what
@@ -58,11 +60,11 @@ type ownAddrs struct {
 	ports []uint16         // of conns bound to all addresses
 	hosts []netip.Addr     // this machine's, only gathered when ports is not empty
 
-	external [2]netip.AddrPort // as others see us, IPv4 and IPv6; set by SetExternal
+	external [2]atomic.Pointer[netip.AddrPort] // as others see us, IPv4 and IPv6
 }
 
-func newOwnAddrs(locals []netip.AddrPort) ownAddrs {
-	var o ownAddrs
+func newOwnAddrs(locals []netip.AddrPort) *ownAddrs {
+	o := new(ownAddrs)
 	for _, a := range locals {
 		switch {
 		case a.Port() == 0:
@@ -94,28 +96,29 @@ func hostAddrs() []netip.Addr {
 }
 
 func (o *ownAddrs) has(a netip.AddrPort) bool {
-	for _, e := range o.exact {
-		if e == a {
-			return true
-		}
+	if slices.Contains(o.exact, a) {
+		return true
 	}
 	for _, p := range o.ports {
 		if p == a.Port() && o.ourHost(a.Addr().WithZone("")) {
 			return true
 		}
 	}
-	return a == o.external[0] || a == o.external[1]
+	e := o.external[family(a)].Load()
+	return e != nil && *e == a
+}
+
+func (o *ownAddrs) setExternal(a netip.AddrPort) { o.external[family(a)].Store(&a) }
+
+// family is 0 for IPv4, 1 for IPv6.
+func family(a netip.AddrPort) int {
+	if a.Addr().Is4() {
+		return 0
+	}
+	return 1
 }
 
 // ourHost: a socket bound to all addresses also owns its port on all of 127/8.
 func (o *ownAddrs) ourHost(ip netip.Addr) bool {
-	if ip.IsLoopback() {
-		return true
-	}
-	for _, h := range o.hosts {
-		if h == ip {
-			return true
-		}
-	}
-	return false
+	return ip.IsLoopback() || slices.Contains(o.hosts, ip)
 }
