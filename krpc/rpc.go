@@ -1,0 +1,211 @@
+package krpc
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dhtkit/dhtkit/routing"
+	"github.com/dhtkit/dhtkit/socket"
+)
+
+// Errors of an RPC that a caller may branch on.
+var (
+	// ErrTimeout: the node did not answer before the hard deadline.
+	ErrTimeout = errors.New("krpc: query timed out")
+	// ErrBadReply: the node answered with something that is no answer to the query (BEP 5: no id, no r).
+	ErrBadReply = errors.New("krpc: reply without a usable id")
+	// ErrClosed: the RPC was closed while the call was in progress.
+	ErrClosed = errors.New("krpc: closed")
+)
+
+// Config of an RPC. The zero value works: a node with a random id, no bootstrap, on a public network.
+type Config struct {
+	IDLen int    // bytes of an id, 1..32; 0 means 20 (BEP 5)
+	ID    []byte // own id of IDLen bytes; nil means a random one
+
+	K           int           // bucket size, and how many nodes a lookup ends with; 0 means 8 (BEP 5)
+	Concurrency int           // queries in flight of one lookup or QueryAll; 0 means 16 (k-rpc)
+	Timeout     time.Duration // a silent node has failed after this; 0 means 4s
+
+	Bootstrap []string       // HOST:PORT, asked when the table does not hold K nodes; IPv6 literals in brackets
+	Nodes     []routing.Node // saved contacts, asked before any bootstrap address
+
+	ReadOnly bool   // BEP 43: queries carry ro=1 and nothing is answered
+	Private  bool   // the network is on loopback or private addresses; one node per IP and /24 is not asked for
+	Version  []byte // "v" of our messages, 4 bytes; nil means none
+	NoEcho   bool   // leave "ip", the requester's address (BEP 42), out of answers
+
+	Upkeep bool // keep the table alive without being asked: join, ping, refresh (see Ready)
+
+	// OnNode hears of every node that enters the table, OnFull of every newcomer whose bucket has no room (see
+	// RPC.Swap; nil means the table's own policy). Both run with the RPC's lock held and must not call it.
+	OnNode func(routing.Node)
+	OnFull func(old []routing.Node, newcomer routing.Node)
+
+	Table  routing.Config       // finer points of the table; KeyLen, K and OnFull are set from above
+	Lookup routing.LookupConfig // profile of Closest; the zero value means routing.Fast
+	Socket socket.Config        // windows and limits; Private is set from above
+	Logger *slog.Logger         // nil means no log
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.IDLen == 0 {
+		c.IDLen = 20
+	}
+	if c.IDLen < 1 || c.IDLen > 32 {
+		return c, fmt.Errorf("krpc: id length %d is not within 1..32", c.IDLen)
+	}
+	if c.ID == nil {
+		c.ID = make([]byte, c.IDLen)
+		rand.Read(c.ID)
+	}
+	if len(c.ID) != c.IDLen {
+		return c, fmt.Errorf("krpc: own id has %d bytes, the network's ids have %d", len(c.ID), c.IDLen)
+	}
+	c.K = cmp.Or(c.K, 8)
+	c.Concurrency = cmp.Or(c.Concurrency, 16)
+	c.Timeout = cmp.Or(c.Timeout, 4*time.Second)
+	c.Table.KeyLen, c.Table.K, c.Table.OnFull = c.IDLen, c.K, c.OnFull
+	c.Socket.Private = c.Private
+	if c.Private {
+		// A private network may have all its nodes on one machine.
+		c.Table.PerIP, c.Table.PerNetBucket, c.Table.PerNetTable = -1, -1, -1
+		c.Table.VerifyDelay = -1
+	}
+	return c, nil
+}
+
+// RPC speaks KRPC on one or more datagram connections: it asks (Query, QueryAll, Closest, Populate), answers
+// (OnQuery) and keeps the routing table of the nodes that answered. It is safe for concurrent use.
+//
+// Only a node that answered a query of ours enters the table; nodes that merely asked, and read-only ones, do not.
+type RPC struct {
+	cfg  Config // immutable after New
+	sock *socket.Socket
+	boot bootstrap
+
+	v6    bool    // the family of the connections: contacts of the other one are of no use
+	asked []Query // one per conn, reused by its read goroutine
+
+	id atomic.Pointer[[]byte] // own id; a slice that is never changed
+
+	mu       sync.Mutex // guards what follows; taken before the socket's lock
+	table    *routing.Table
+	handlers map[string]func(*Query)
+	fallback func(*Query)
+	counts   Counts
+	rtts     routing.RTTs
+	up       upkeep
+}
+
+// Counts are what an RPC saw that the socket cannot tell apart.
+type Counts struct {
+	Queries    uint64 // well-formed queries received
+	Errors     uint64 // error messages received in answer to our queries
+	BadReplies uint64 // replies without a usable id
+	Mismatches uint64 // replies with another id than the node asked for
+	Malformed  uint64 // datagrams that are no KRPC message
+}
+
+// Listen opens a UDP socket at addr ("HOST:PORT"; no host means all IPv4 addresses, port 0 any port) and starts an RPC on
+// it.
+func Listen(addr string, cfg Config) (*RPC, error) {
+	ua, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("krpc: listen address %q: %w", addr, err)
+	}
+	network := "udp6"
+	if ua.IP == nil || ua.IP.To4() != nil {
+		network = "udp4"
+	}
+	conn, err := net.ListenUDP(network, ua)
+	if err != nil {
+		return nil, fmt.Errorf("krpc: %w", err)
+	}
+	r, err := New(cfg, conn)
+	if err != nil {
+		conn.Close()
+	}
+	return r, err
+}
+
+// New starts an RPC on connections of the caller's, which it owns from then on: Close closes them. Without any
+// connection nothing is started: that form is stepped through Socket by a simulator.
+func New(cfg Config, conns ...socket.Conn) (*RPC, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &RPC{
+		cfg:      cfg,
+		table:    routing.NewTable(routing.KeyOf(cfg.ID), cfg.Table),
+		handlers: make(map[string]func(*Query)),
+		asked:    make([]Query, max(1, len(conns))),
+		boot:     bootstrap{names: cfg.Bootstrap},
+	}
+	r.id.Store(&cfg.ID)
+	r.v6 = len(conns) > 0 && isIPv6(conns[0])
+	r.sock = socket.New(cfg.Socket, r, conns...)
+	r.up.init(r)
+	if len(conns) > 0 {
+		r.sock.Start()
+		r.up.start()
+	}
+	return r, nil
+}
+
+func isIPv6(c socket.Conn) bool {
+	ua, ok := c.LocalAddr().(*net.UDPAddr)
+	return ok && ua.IP != nil && ua.IP.To4() == nil
+}
+
+// Close ends every call in progress, closes the connections and waits for the goroutines.
+func (r *RPC) Close() error {
+	r.up.stop()
+	return r.sock.Close()
+}
+
+// ID returns the own id, IDLen bytes.
+func (r *RPC) ID() []byte { return *r.id.Load() }
+
+// Key returns the own id as a routing key.
+func (r *RPC) Key() routing.Key { return routing.KeyOf(r.ID()) }
+
+// IDLen returns the length of the network's ids in bytes.
+func (r *RPC) IDLen() int { return r.cfg.IDLen }
+
+// Addr returns the local address of the first connection.
+func (r *RPC) Addr() netip.AddrPort { return r.sock.Addr(0) }
+
+// Socket returns the socket below, for its statistics and for simulators.
+func (r *RPC) Socket() *socket.Socket { return r.sock }
+
+// InFlight returns the number of queries sent and neither answered nor failed.
+func (r *RPC) InFlight() int { return r.sock.InFlight() }
+
+// Counts returns what was seen so far.
+func (r *RPC) Counts() Counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts
+}
+
+// Losses says why queries of ours had no use, and why datagrams were dropped: reason to count, only those above zero.
+func (r *RPC) Losses() map[string]uint64 {
+	losses := r.sock.Stats().Losses()
+	c := r.Counts()
+	for name, n := range map[string]uint64{"krpc-error": c.Errors, "bad-reply": c.BadReplies, "id-mismatch": c.Mismatches, "malformed": c.Malformed} {
+		if n > 0 {
+			losses[name] += n
+		}
+	}
+	return losses
+}

@@ -1,0 +1,19 @@
+// Package crawl walks the whole Mainline DHT, or whatever network a mainline.Node can reach, and streams the nodes that
+// answer.
+//
+//	c := crawl.New(node, crawl.Config{})
+//	for found, err := range c.Nodes(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(found.ID, found.Addr)
+//	}
+//	fmt.Println(c.Stats().Queries, "queries")
+//
+// Each node that answers is asked for the neighbours of its own id and for those of one random target. Random targets alone
+// never find the young part of a network, which only its neighbours know.
+//
+// The crawl runs in the caller's loop and starts no goroutine. How fast it may ask is the node's business
+// (mainline.Config.Rate); how much it has in flight is Config.Window. Stop and Stats are safe for concurrent use, Nodes is
+// ranged over once.
+package crawl

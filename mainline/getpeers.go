@@ -1,0 +1,82 @@
+package mainline
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/netip"
+	"time"
+
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/routing"
+)
+
+// maxPeersSeen bounds what a peer lookup remembers to leave out repeats. Ours.
+const maxPeersSeen = 100_000
+
+// PeerLookup is a get_peers lookup (BEP 5). Range over Peers, or over Replies for what each node said; afterwards the
+// handle holds the closest nodes with their tokens, and Announce writes to them.
+type PeerLookup struct {
+	*krpc.Lookup
+	node *Node
+	hash krpc.ID
+}
+
+// GetPeers prepares a lookup of the peers of an info hash, in the fast profile.
+func (n *Node) GetPeers(infoHash krpc.ID) *PeerLookup {
+	return n.getPeers(infoHash, routing.Fast())
+}
+
+// GetPeersWith is GetPeers with another lookup profile, routing.Thorough for example.
+func (n *Node) GetPeersWith(infoHash krpc.ID, profile routing.LookupConfig) *PeerLookup {
+	return n.getPeers(infoHash, profile)
+}
+
+func (n *Node) getPeers(infoHash krpc.ID, profile routing.LookupConfig) *PeerLookup {
+	l := n.rpc.Walk(infoHash.Key(), krpc.GetPeersArgs{InfoHash: infoHash}, profile)
+	return &PeerLookup{Lookup: l, node: n, hash: infoHash}
+}
+
+// Peers streams each peer once, as it is heard of: first those that were announced to this node itself. Leaving the loop
+// ends the lookup. An error comes last; see krpc.Lookup.Replies.
+func (l *PeerLookup) Peers(ctx context.Context) iter.Seq2[netip.AddrPort, error] {
+	return func(yield func(netip.AddrPort, error) bool) {
+		seen := make(map[netip.AddrPort]struct{})
+		fresh := func(p netip.AddrPort) bool {
+			if _, known := seen[p]; known || len(seen) >= maxPeersSeen {
+				return false
+			}
+			seen[p] = struct{}{}
+			return true
+		}
+		for _, p := range l.own() {
+			if fresh(p) && !yield(p, nil) {
+				return
+			}
+		}
+		for r, err := range l.Replies(ctx) {
+			if err != nil {
+				if len(seen) == 0 || !errors.Is(err, routing.ErrNoNodes) {
+					yield(netip.AddrPort{}, err)
+				}
+				return
+			}
+			for p := range r.Values {
+				if fresh(p) && !yield(p, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// own returns what others announced to this node.
+func (l *PeerLookup) own() []netip.AddrPort {
+	v6 := l.node.Addr().Addr().Is6()
+	return l.node.cfg.Peers.AppendPeers(nil, l.hash, v6, maxPeersSeen, time.Now())
+}
+
+// Announce writes to the closest nodes of the finished lookup that this host has the torrent at port: see Node.Announce.
+func (l *PeerLookup) Announce(port uint16, opts ...AnnounceOption) *Announcement {
+	return &Announcement{lookup: l, args: announceArgs(l.hash, port, opts), looked: true}
+}

@@ -1,0 +1,256 @@
+package mainline
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/routing"
+	"github.com/dhtkit/dhtkit/socket"
+	"github.com/stretchr/testify/require"
+)
+
+// maxReply is the documented bound of a reply in bytes (BEP 32).
+const maxReply = 1024
+
+var (
+	testStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	asker     = netip.MustParseAddrPort("45.67.8.9:6881")
+)
+
+// stepped returns a node without socket, clock and goroutine, whose table holds the given number of nodes.
+func stepped(t testing.TB, cfg Config, known int) *Node {
+	t.Helper()
+	cfg.NoUpkeep = true
+	n, err := New(cfg)
+	require.NoError(t, err)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range known {
+		c := routing.Node{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(20 + i%100), byte(i / 100), 3, 4}), 6881)}
+		for j := range 20 {
+			c.Key[j] = byte(rng.Uint32())
+		}
+		n.rpc.AddAnswered(c, 30*time.Millisecond, testStart)
+	}
+	return n
+}
+
+// exchange hands one datagram to the node and returns its answers.
+func exchange(n *Node, from netip.AddrPort, b []byte) (answers [][]byte) {
+	n.rpc.Socket().Receive(socket.Datagram{Payload: b, From: from, At: testStart}, func(_ int, _ netip.AddrPort, out []byte) {
+		answers = append(answers, append([]byte(nil), out...))
+	})
+	return answers
+}
+
+func TestTolerancePackets(t *testing.T) {
+	var packets []struct {
+		Name, Hex string
+		Want      any
+	}
+	raw, err := os.ReadFile("testdata/tolerance.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, &packets))
+	require.Len(t, packets, 74)
+	n := stepped(t, Config{Private: true}, 8)
+	for _, p := range packets {
+		t.Run(p.Name, func(t *testing.T) {
+			b, err := hex.DecodeString(p.Hex)
+			require.NoError(t, err)
+			got := outcome(t, exchange(n, asker, b))
+			want := p.Want
+			if code, ok := want.(float64); ok {
+				want = strconv.Itoa(int(code))
+			}
+			require.Contains(t, strings.Split(want.(string), " or "), got)
+		})
+	}
+}
+
+// outcome names what a node did: drop, reply, or the code of its error.
+func outcome(t *testing.T, answers [][]byte) string {
+	t.Helper()
+	require.LessOrEqual(t, len(answers), 1, "one datagram for one query")
+	if len(answers) == 0 {
+		return "drop"
+	}
+	m, err := krpc.Parse(answers[0])
+	require.NoError(t, err)
+	if e := m.Err(); e != nil {
+		return strconv.Itoa(e.Code)
+	}
+	require.Equal(t, krpc.KindResponse, m.Kind())
+	return "reply"
+}
+
+func query(tid string, args krpc.Args) []byte {
+	id := krpc.ID{0: 0xaa, 19: 1}
+	return krpc.AppendQuery(nil, []byte(tid), id[:], args, krpc.Header{})
+}
+
+func parsed(t *testing.T, answers [][]byte) krpc.Message {
+	t.Helper()
+	require.Len(t, answers, 1)
+	m, err := krpc.Parse(answers[0])
+	require.NoError(t, err)
+	return m
+}
+
+func TestFindNodeNamesTheClosest(t *testing.T) {
+	n := stepped(t, Config{}, 500)
+	target := krpc.ID{0: 0x42}
+	m := parsed(t, exchange(n, asker, query("aa", krpc.FindNodeArgs{Target: target})))
+	var got []routing.Node
+	for c := range m.Nodes {
+		got = append(got, routing.Node{Key: c.ID.Key(), Addr: c.Addr})
+	}
+	require.Equal(t, n.rpc.Nearest(target.Key(), 8), got)
+	require.Equal(t, "aa", string(m.TID()))
+	ip, ok := m.IP()
+	require.True(t, ok)
+	require.Equal(t, asker, ip)
+}
+
+func TestAnnounceNeedsItsToken(t *testing.T) {
+	n := stepped(t, Config{}, 20)
+	ih, other := krpc.ID{1}, krpc.ID{2}
+	token := func(from netip.AddrPort) []byte {
+		m := parsed(t, exchange(n, from, query("aa", krpc.GetPeersArgs{InfoHash: ih})))
+		return append([]byte(nil), m.Token()...)
+	}
+	announce := func(from netip.AddrPort, ih krpc.ID, tok []byte) string {
+		return outcome(t, exchange(n, from, query("aa", krpc.AnnouncePeerArgs{InfoHash: ih, Port: 7000, Token: tok})))
+	}
+	elsewhere := netip.MustParseAddrPort("46.67.8.9:6881")
+	tok := token(asker)
+	require.Equal(t, "203", announce(asker, ih, []byte("bad token")))
+	require.Equal(t, "203", announce(asker, other, tok), "token of another key")
+	require.Equal(t, "203", announce(elsewhere, ih, tok), "token of another address")
+	_, peers := n.cfg.Peers.(*MemoryStore).Len()
+	require.Zero(t, peers)
+	require.Equal(t, "reply", announce(netip.AddrPortFrom(asker.Addr(), 9), ih, tok), "NATs change ports")
+
+	m := parsed(t, exchange(n, elsewhere, query("aa", krpc.GetPeersArgs{InfoHash: ih})))
+	var values []netip.AddrPort
+	for p := range m.Values {
+		values = append(values, p)
+	}
+	require.Equal(t, []netip.AddrPort{netip.AddrPortFrom(asker.Addr(), 7000)}, values)
+	nodes := 0
+	for range m.Nodes {
+		nodes++
+	}
+	require.Equal(t, 8, nodes, "values and nodes together")
+}
+
+func TestImpliedPortIsTheSourcePort(t *testing.T) {
+	n := stepped(t, Config{}, 0)
+	ih := krpc.ID{1}
+	m := parsed(t, exchange(n, asker, query("aa", krpc.GetPeersArgs{InfoHash: ih})))
+	args := krpc.AnnouncePeerArgs{InfoHash: ih, Port: 7000, ImpliedPort: true, Token: m.Token()}
+	require.Equal(t, "reply", outcome(t, exchange(n, asker, query("aa", args))))
+	require.Equal(t, []netip.AddrPort{asker}, n.cfg.Peers.AppendPeers(nil, ih, false, 8, testStart))
+}
+
+func TestRepliesStayWithinTheirBound(t *testing.T) {
+	store := NewPeerStore(StoreConfig{})
+	ih := krpc.ID{1}
+	for i := range 1500 {
+		ip4 := netip.AddrFrom4([4]byte{30, 1, byte(i >> 8), byte(i)})
+		store.Announce(ih, netip.AddrPortFrom(ip4, 1), false, testStart)
+		ip6 := netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 2: byte(i >> 8), 3: byte(i)})
+		store.Announce(ih, netip.AddrPortFrom(ip6, 1), false, testStart)
+	}
+	n := stepped(t, Config{Peers: store}, 100)
+	long := strings.Repeat("t", 32)
+	want := krpc.WantBoth
+	for _, from := range []netip.AddrPort{asker, netip.MustParseAddrPort("[2a01:4f8::1]:6881")} {
+		answers := exchange(n, from, query(long, krpc.GetPeersArgs{InfoHash: ih, Want: want}))
+		m := parsed(t, answers)
+		require.LessOrEqual(t, len(answers[0]), maxReply)
+		values := 0
+		for p := range m.Values {
+			require.Equal(t, from.Addr().Is6(), p.Addr().Is6())
+			values++
+		}
+		require.GreaterOrEqual(t, values, 20)
+	}
+}
+
+func TestReadOnlyAndStrangers(t *testing.T) {
+	n := stepped(t, Config{ReadOnly: true}, 8)
+	require.Empty(t, exchange(n, asker, query("aa", krpc.PingArgs{})), "BEP 43: a read-only node answers nothing")
+
+	n = stepped(t, Config{}, 0)
+	for i := range 1000 {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{50, byte(i >> 8), byte(i), 1}), 6881)
+		id := krpc.ID{0: byte(i), 1: byte(i >> 8), 5: 9}
+		exchange(n, from, krpc.AppendQuery(nil, []byte("aa"), id[:], krpc.PingArgs{}, krpc.Header{}))
+	}
+	require.Zero(t, n.Len(), "nobody enters the table by asking")
+}
+
+func TestServingAllocatesNothing(t *testing.T) {
+	n := stepped(t, Config{}, 300)
+	for name, args := range map[string]krpc.Args{
+		"ping":      krpc.PingArgs{},
+		"find_node": krpc.FindNodeArgs{Target: krpc.ID{7}},
+		"get_peers": krpc.GetPeersArgs{InfoHash: krpc.ID{7}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := socket.Datagram{Payload: query("aa", args), From: asker, At: testStart}
+			sent := 0
+			out := func(int, netip.AddrPort, []byte) { sent++ }
+			n.rpc.Socket().Receive(d, out)
+			require.Equal(t, 1, sent)
+			require.Zero(t, testing.AllocsPerRun(1000, func() { n.rpc.Socket().Receive(d, out) }))
+		})
+	}
+}
+
+// FuzzNode feeds any bytes to a whole node: it must not panic, answer at most once, answer nothing that is no query, and
+// stay within the documented size.
+func FuzzNode(f *testing.F) {
+	raw, err := os.ReadFile("testdata/datagrams.txt")
+	require.NoError(f, err)
+	for line := range strings.Lines(string(raw)) {
+		if b, err := hex.DecodeString(strings.TrimSpace(line)); err == nil && len(b) > 0 {
+			f.Add(b)
+		}
+	}
+	n := stepped(f, Config{}, 50)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		answers := exchange(n, asker, b)
+		if len(answers) == 0 {
+			return
+		}
+		require.Len(t, answers, 1)
+		require.LessOrEqual(t, len(answers[0]), maxReply)
+		m, err := krpc.Parse(b)
+		require.NoError(t, err)
+		require.Equal(t, krpc.KindQuery, m.Kind())
+	})
+}
+
+func BenchmarkServe(b *testing.B) {
+	n := stepped(b, Config{}, 300)
+	for _, c := range []struct {
+		name string
+		args krpc.Args
+	}{{"ping", krpc.PingArgs{}}, {"find_node", krpc.FindNodeArgs{Target: krpc.ID{7}}}, {"get_peers", krpc.GetPeersArgs{InfoHash: krpc.ID{7}}}} {
+		b.Run(c.name, func(b *testing.B) {
+			d := socket.Datagram{Payload: query("aa", c.args), From: asker, At: testStart}
+			b.ReportAllocs()
+			for b.Loop() {
+				n.rpc.Socket().Receive(d, func(int, netip.AddrPort, []byte) {})
+			}
+		})
+	}
+}

@@ -1,0 +1,212 @@
+package mainline
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/routing"
+)
+
+// PeerStore keeps the peers that others announced. It is called from the read goroutines and must not block.
+type PeerStore interface {
+	// Announce stores peer under ih, or refreshes it, and reports whether there was room.
+	Announce(ih krpc.ID, peer netip.AddrPort, seed bool, now time.Time) bool
+	// AppendPeers appends up to n peers of the family asked for, a random sample if there are more.
+	AppendPeers(dst []netip.AddrPort, ih krpc.ID, v6 bool, n int, now time.Time) []netip.AddrPort
+}
+
+// StoreConfig bounds a PeerStore.
+type StoreConfig struct {
+	PerHash  int           // peers per info hash; 0 means 2000
+	Hashes   int           // info hashes; 0 means 4000
+	Total    int           // peers over all info hashes; 0 means 200,000
+	Lifetime time.Duration // of a peer after its last announce; 0 means 45 min
+	Own      krpc.ID       // when hashes have to go, those far from here go first
+	Rand     *rand.Rand    // for samples; nil means randomly seeded
+}
+
+func (c StoreConfig) withDefaults() StoreConfig {
+	c.PerHash = cmp.Or(c.PerHash, 2000)
+	c.Hashes = cmp.Or(c.Hashes, 4000)
+	c.Total = cmp.Or(c.Total, 200_000)
+	c.Lifetime = cmp.Or(c.Lifetime, 45*time.Minute)
+	if c.Rand == nil {
+		c.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	return c
+}
+
+// NewPeerStore returns a PeerStore in memory. Its bounds hold exactly at all times.
+func NewPeerStore(cfg StoreConfig) *MemoryStore {
+	return &MemoryStore{cfg: cfg.withDefaults(), swarms: make(map[krpc.ID]*swarm)}
+}
+
+// MemoryStore is the PeerStore in memory. One address has one entry per info hash (BEP 33): a new announce replaces its
+// port. It is safe for concurrent use.
+type MemoryStore struct {
+	cfg StoreConfig
+
+	mu     sync.Mutex // guards what follows
+	swarms map[krpc.ID]*swarm
+	hashes []krpc.ID // keys of swarms in no order, for sampling
+	total  int
+	epoch  time.Time // entry.until counts from here
+}
+
+type swarm struct {
+	peers  []entry
+	at     int    // index in MemoryStore.hashes
+	newest uint32 // the last until of its entries
+}
+
+// entry is one peer: 24 bytes, since there are many.
+type entry struct {
+	ip    [16]byte
+	until uint32 // seconds after the store's epoch
+	port  uint16
+	v6    bool
+	seed  bool
+}
+
+func (e entry) addr() netip.AddrPort {
+	a := netip.AddrFrom16(e.ip)
+	if !e.v6 {
+		a = a.Unmap()
+	}
+	return netip.AddrPortFrom(a, e.port)
+}
+
+// Announce stores or refreshes a peer.
+func (s *MemoryStore) Announce(ih krpc.ID, peer netip.AddrPort, seed bool, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clock := s.clock(now)
+	sw := s.swarms[ih]
+	if sw != nil {
+		s.expire(ih, sw, clock)
+	}
+	e := entry{ip: peer.Addr().As16(), until: clock + uint32(s.cfg.Lifetime/time.Second), port: peer.Port(), v6: peer.Addr().Is6(), seed: seed}
+	if sw != nil && len(sw.peers) > 0 {
+		if i := slices.IndexFunc(sw.peers, func(o entry) bool { return o.ip == e.ip }); i >= 0 {
+			sw.peers[i], sw.newest = e, e.until
+			return true
+		}
+	}
+	if !s.room(ih, clock) {
+		return false
+	}
+	s.insert(ih, e)
+	return true
+}
+
+// AppendPeers appends a random sample of the peers that have not expired.
+func (s *MemoryStore) AppendPeers(dst []netip.AddrPort, ih krpc.ID, v6 bool, n int, now time.Time) []netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sw := s.swarms[ih]
+	if sw == nil {
+		return dst
+	}
+	s.expire(ih, sw, s.clock(now))
+	// A partial shuffle: what was drawn stands in front, so a peer is drawn once.
+	for i := 0; i < len(sw.peers) && n > 0; i++ {
+		j := i + s.cfg.Rand.IntN(len(sw.peers)-i)
+		sw.peers[i], sw.peers[j] = sw.peers[j], sw.peers[i]
+		if sw.peers[i].v6 == v6 {
+			dst = append(dst, sw.peers[i].addr())
+			n--
+		}
+	}
+	return dst
+}
+
+// Len returns the number of info hashes and of peers held; some may have expired.
+func (s *MemoryStore) Len() (hashes, peers int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.swarms), s.total
+}
+
+func (s *MemoryStore) clock(now time.Time) uint32 {
+	if s.epoch.IsZero() {
+		s.epoch = now
+	}
+	return uint32(max(0, now.Sub(s.epoch)) / time.Second)
+}
+
+// expire drops the entries of a swarm whose time is over, and the swarm with its last one.
+func (s *MemoryStore) expire(ih krpc.ID, sw *swarm, clock uint32) {
+	before := len(sw.peers)
+	sw.peers = slices.DeleteFunc(sw.peers, func(e entry) bool { return e.until <= clock })
+	s.total -= before - len(sw.peers)
+	if len(sw.peers) == 0 {
+		s.drop(ih, sw)
+	}
+}
+
+func (s *MemoryStore) drop(ih krpc.ID, sw *swarm) {
+	last := len(s.hashes) - 1
+	s.hashes[sw.at] = s.hashes[last]
+	s.swarms[s.hashes[sw.at]].at = sw.at
+	s.hashes = s.hashes[:last]
+	s.total -= len(sw.peers)
+	delete(s.swarms, ih)
+}
+
+func (s *MemoryStore) insert(ih krpc.ID, e entry) {
+	sw := s.swarms[ih]
+	if sw == nil {
+		sw = &swarm{at: len(s.hashes)}
+		s.hashes = append(s.hashes, ih)
+		s.swarms[ih] = sw
+	}
+	sw.peers, sw.newest = append(sw.peers, e), e.until
+	s.total++
+}
+
+// room makes sure that one more peer fits under ih. A full swarm refuses newcomers; a store with too many hashes or peers
+// gives up the least important swarm.
+func (s *MemoryStore) room(ih krpc.ID, clock uint32) bool {
+	sw := s.swarms[ih]
+	if sw != nil && len(sw.peers) >= s.cfg.PerHash {
+		return false
+	}
+	for s.total >= s.cfg.Total || (sw == nil && len(s.hashes) >= s.cfg.Hashes) {
+		victim := s.victim(clock)
+		if victim == ih {
+			return false
+		}
+		s.drop(victim, s.swarms[victim])
+	}
+	return true
+}
+
+// victims is how many random swarms are compared when one has to go: all of them would make a flood of announces dear.
+const victims = 16
+
+// victim picks the swarm to give up: an expired one, else the one with fewest peers, else the farthest from us.
+func (s *MemoryStore) victim(clock uint32) krpc.ID {
+	own := s.cfg.Own.Key()
+	best := s.hashes[s.cfg.Rand.IntN(len(s.hashes))]
+	for range min(victims, len(s.hashes)) {
+		c := s.hashes[s.cfg.Rand.IntN(len(s.hashes))]
+		bp, cp := s.live(best, clock), s.live(c, clock)
+		if cp < bp || (cp == bp && routing.CompareDistance(own, c.Key(), best.Key()) > 0) {
+			best = c
+		}
+	}
+	return best
+}
+
+func (s *MemoryStore) live(ih krpc.ID, clock uint32) int {
+	sw := s.swarms[ih]
+	if sw.newest <= clock {
+		return 0
+	}
+	return len(sw.peers)
+}
