@@ -44,7 +44,7 @@ func (m *Message) CheckQuery(idLen int) error {
 	case m.kind != KindQuery:
 		return errNotQuery
 	case !m.HasMethod():
-		return errNoMethod
+		return errBadMethod
 	}
 	return m.checkArgs(idLen)
 }
@@ -54,7 +54,7 @@ func (m *Message) checkArgs(idLen int) error {
 	case m.kind != KindQuery:
 		return errNotQuery
 	case m.body.end == 0:
-		return errNoArgs
+		return errBadArgs
 	case m.IDState(idLen) != Usable:
 		return errID
 	}

@@ -31,14 +31,17 @@ func addrPort(b []byte) netip.AddrPort {
 	return netip.AddrPortFrom(addr(b[:n]), binary.BigEndian.Uint16(b[n:]))
 }
 
-// peerAddr reads the compact peer of an entry and reports whether it can be used: port 0, unspecified, multicast and
-// broadcast addresses cannot, and BEP 32 keeps IPv4-mapped addresses out of every list.
+// peerAddr reads the compact peer of an entry and reports whether it can be used. Not: port 0, 0.0.0.0/8, multicast and
+// what follows it (240.0.0.0/4 with the broadcast address), the unspecified IPv6 address, and IPv4-mapped addresses,
+// which BEP 32 keeps out of every list.
 func peerAddr(b []byte) (netip.AddrPort, bool) {
-	p := addrPort(b)
-	a := p.Addr()
-	ok := p.Port() != 0 && !a.IsUnspecified() && !a.IsMulticast() && (len(b) == 6) == a.Is4() &&
-		(len(b) != 6 || [4]byte(b) != [4]byte{255, 255, 255, 255})
-	return p, ok
+	n := len(b) - 2
+	port := binary.BigEndian.Uint16(b[n:])
+	if n == 4 {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b)), port), port != 0 && b[0]-1 < 223
+	}
+	a := netip.AddrFrom16([16]byte(b))
+	return netip.AddrPortFrom(a, port), port != 0 && b[0] != 0xff && !a.Is4In6() && !a.IsUnspecified()
 }
 
 // Nodes ranges over the IPv4 contacts of an answer (nodes, BEP 5), 26 bytes each. Entries with an id of zeros, port 0

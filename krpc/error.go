@@ -59,8 +59,8 @@ var (
 // What the accessors of Message find wrong with a query.
 var (
 	errNotQuery    = &Error{Code: CodeProtocol, Message: "Not a query"}
-	errNoMethod    = &Error{Code: CodeProtocol, Message: "No method"}
-	errNoArgs      = &Error{Code: CodeProtocol, Message: "No arguments"}
+	errBadMethod   = &Error{Code: CodeProtocol, Message: "No method"}
+	errBadArgs     = &Error{Code: CodeProtocol, Message: "No arguments"}
 	errID          = &Error{Code: CodeProtocol, Message: "Bad id"}
 	errTarget      = &Error{Code: CodeProtocol, Message: "Bad target"}
 	errInfoHash    = &Error{Code: CodeProtocol, Message: "Bad info_hash"}

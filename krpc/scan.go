@@ -20,17 +20,30 @@ type span struct{ off, end uint16 }
 // bytesAt reads the string at b[i] and returns the bounds of its content; end is bad if there is none. Lengths with a
 // leading zero are refused, lengths are held against what is left of b.
 func bytesAt(b []byte, i int) (start, end int) {
+	if i+1 < len(b) && b[i+1] == ':' { // nearly all keys
+		start = i + 2
+		if end = start + int(b[i]-'0'); end > start+9 || end > len(b) {
+			end = bad
+		}
+		return start, end
+	}
+	return longBytesAt(b, i)
+}
+
+// longBytesAt is bytesAt for lengths of more than one digit.
+func longBytesAt(b []byte, i int) (start, end int) {
+	if i >= len(b) || b[i] == '0' {
+		return 0, bad
+	}
 	n := 0
 	for j := i; j < len(b); j++ {
-		c := b[j]
-		if d := c - '0'; d <= 9 {
-			n = n*10 + int(d)
-			if n > len(b) {
+		if d := b[j] - '0'; d <= 9 {
+			if n = n*10 + int(d); n > len(b) {
 				break
 			}
 			continue
 		}
-		if c != ':' || j == i || b[i] == '0' && j > i+1 || n > len(b)-j-1 {
+		if b[j] != ':' || j == i || n > len(b)-j-1 {
 			break
 		}
 		return j + 1, j + 1 + n
