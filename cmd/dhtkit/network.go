@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dhtkit/dhtkit/internal/localnet"
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/mainline"
+	"github.com/dhtkit/dhtkit/routing"
+)
+
+// network is our node, and the network it was opened on.
+type network struct {
+	plan
+	node  *mainline.Node
+	local *localnet.Net // nil unless the network is embedded
+}
+
+// open starts what the plan says. Our node only asks, unless the verb serves: a run of seconds should not be in anybody's
+// table (BEP 43).
+func (a *app) open(ctx context.Context, p plan, n need) (*network, error) {
+	net := &network{plan: p}
+	if p.kind == netLocal {
+		if err := a.startLocal(ctx, net); err != nil {
+			return nil, err
+		}
+	}
+	node, err := mainline.Listen(p.listen, mainline.Config{
+		Bootstrap: net.bootstrap,
+		Private:   p.private,
+		ReadOnly:  !n.serve,
+		Rate:      p.rate,
+		Timeout:   p.timeout,
+		NoUpkeep:  !n.upkeep,
+		Logger:    a.logger(),
+	})
+	if err != nil {
+		return nil, errors.Join(listenError(p.listen, err), net.close())
+	}
+	net.node = node
+	return net, nil
+}
+
+// listenError explains why the socket could not be opened. That is a matter of configuration.
+func listenError(addr string, err error) error {
+	return usagef("cannot listen on %s: %v (--listen HOST:PORT chooses another address; port 0 takes any free port)", addr, err)
+}
+
+// startLocal starts the embedded network.
+func (a *app) startLocal(ctx context.Context, net *network) error {
+	if !net.chosen {
+		a.console.note("dhtkit: no network was named: working on an embedded one of %d nodes on loopback (--public: the BitTorrent DHT, --bootstrap HOST:PORT: your own, --local N: another size)", net.plan.local)
+	}
+	ready := new(counter)
+	a.progress.show(func() string { return fmt.Sprintf("starting %d nodes: %d ready", net.plan.local, ready.Load()) })
+	began := time.Now()
+	local, err := localnet.Start(ctx, net.plan.local, localnet.Config{
+		Progress: func(n, _ int) { ready.Store(int64(n)) },
+		Node:     mainline.Config{Timeout: net.timeout, Logger: a.logger()},
+	})
+	if _, limit := errors.AsType[*localnet.LimitError](err); limit {
+		return usagef("--local: %v", err)
+	}
+	if err != nil {
+		return err
+	}
+	a.console.detail("dhtkit: %d nodes ready in %.1f s", net.plan.local, time.Since(began).Seconds())
+	net.local, net.bootstrap = local, local.Bootstrap()
+	return nil
+}
+
+// logger returns nil, or with -vv a logger of everything that the node does.
+func (a *app) logger() *slog.Logger {
+	if a.console.verbose < 2 {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(a.console, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (n *network) close() error {
+	var errs []error
+	if n.node != nil {
+		errs = append(errs, n.node.Close())
+	}
+	if n.local != nil {
+		errs = append(errs, n.local.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// counts returns the queries our node sent and how many of them were answered, of the whole run.
+func (n *network) counts() (queries, answered uint64) {
+	s := n.node.RPC().Socket().Stats()
+	return s.Queries, s.Replies
+}
+
+// losses returns what became of the rest, by reason. An answer that came late is an answer.
+func (n *network) losses() map[string]uint64 {
+	losses := n.node.RPC().Losses()
+	delete(losses, "late")
+	return losses
+}
+
+// silent explains that nobody answered: whom we asked, what happened to the packets, and what to do about it.
+func (n *network) silent(err error) error {
+	queries, answered := n.counts()
+	losses := n.losses()
+	var b strings.Builder
+	fmt.Fprintf(&b, "no node answered: tried %s; sent %d queries, %d answered, lost: %s", orNone(n.bootstrap), queries, answered, lossText(losses))
+	if e, ok := errors.AsType[*krpc.BootstrapError](err); ok {
+		fmt.Fprintf(&b, "; %v", errors.Join(e.Errs...))
+	}
+	switch {
+	case losses["filtered"] > 0 && !n.private:
+		b.WriteString(" (loopback and private addresses need --allow-private)")
+	case losses["send-error"] > 0:
+		b.WriteString(" (is this machine connected to that network?)")
+	default:
+		b.WriteString(" (is the address right, the node running, and UDP let through?)")
+	}
+	return &exitError{exitNoAnswer, strings.ReplaceAll(b.String(), "\n", "; ")}
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "nobody"
+	}
+	return strings.Join(list, ", ")
+}
+
+// lossText is losses as text: "timeout 2, filtered 1".
+func lossText(losses map[string]uint64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(losses)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, losses[name]))
+	}
+	return orNothing(parts)
+}
+
+func orNothing(parts []string) string {
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// unanswered reports whether err says that nobody in the network answered, or that there was nobody to ask.
+func unanswered(err error) bool {
+	_, names := errors.AsType[*krpc.BootstrapError](err)
+	return names || errors.Is(err, routing.ErrNoAnswer) || errors.Is(err, routing.ErrNoNodes)
+}

@@ -1,0 +1,6 @@
+package localnet
+
+import "fmt"
+
+// address returns where node i listens: all of 127.0.0.0/8 is this machine, so each node gets a /24 of its own.
+func address(i int) string { return fmt.Sprintf("127.%d.%d.1:0", 1+i/256, i%256) }

@@ -1,0 +1,148 @@
+package localnet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/mainline"
+)
+
+// MaxNodes is how many nodes have an address of their own on Linux: 127.1.0.1 to 127.254.255.1.
+const MaxNodes = 254 * 256
+
+// Ours: nodes that join at the same time. More of them would overflow the receive buffers of those they join through.
+const defaultWave = 64
+
+// Ours: the neighbours of a node that has just joined check it with a ping before they name it to others. The network is
+// ready when all have been named, or when this time is over.
+const (
+	settlePoll = 10 * time.Millisecond
+	settleMax  = 5 * time.Second
+)
+
+// Config of a network. The zero value works.
+type Config struct {
+	Wave     int                    // nodes that join at the same time; 0 means 64
+	Progress func(ready, total int) // hears of every wave that has joined; nil means nobody
+	Node     mainline.Config        // of every node; ID, Bootstrap and Private are set by Start
+}
+
+// Net is a running network.
+type Net struct {
+	Nodes []*mainline.Node // in the order they joined; not to be changed
+}
+
+// Start runs a network of n nodes and returns when every node has joined and is known to another one. The error is a
+// *LimitError if n does not fit, that of the socket or of a node that could not be opened, or the cause of ctx; nothing is left running then.
+func Start(ctx context.Context, n int, cfg Config) (*Net, error) {
+	if err := fits(n); err != nil {
+		return nil, err
+	}
+	net := &Net{Nodes: make([]*mainline.Node, 0, n)}
+	if err := net.grow(ctx, n, cfg); err != nil {
+		return nil, errors.Join(err, net.Close())
+	}
+	return net, nil
+}
+
+// Bootstrap returns what others join the network through: the address of its first node.
+func (t *Net) Bootstrap() []string { return []string{t.Nodes[0].Addr().String()} }
+
+// Close stops all nodes.
+func (t *Net) Close() error {
+	var errs []error
+	for _, n := range t.Nodes {
+		errs = append(errs, n.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// grow adds nodes in waves. A wave is never larger than what is there already: a crowd that joins through a single node
+// learns of nobody but that one.
+func (t *Net) grow(ctx context.Context, n int, cfg Config) error {
+	wave := cmp.Or(cfg.Wave, defaultWave)
+	for len(t.Nodes) < n {
+		old := len(t.Nodes)
+		for range min(wave, max(1, old), n-old) {
+			if err := t.add(cfg.Node, old); err != nil {
+				return err
+			}
+		}
+		if err := t.join(ctx, t.Nodes[old:]); err != nil {
+			return err
+		}
+		if cfg.Progress != nil {
+			cfg.Progress(len(t.Nodes), n)
+		}
+	}
+	return t.settle(ctx)
+}
+
+// add starts one node, which joins through one of the first `old` nodes.
+func (t *Net) add(cfg mainline.Config, old int) error {
+	i := len(t.Nodes)
+	cfg.ID, cfg.Private, cfg.Bootstrap = krpc.ID{}, true, nil
+	if old > 0 {
+		cfg.Bootstrap = []string{t.Nodes[rand.IntN(old)].Addr().String()}
+	}
+	node, err := mainline.Listen(address(i), cfg)
+	if err != nil {
+		return openError(err, i)
+	}
+	t.Nodes = append(t.Nodes, node)
+	return nil
+}
+
+// join waits until the nodes of a wave have joined.
+func (t *Net) join(ctx context.Context, wave []*mainline.Node) error {
+	for _, n := range wave {
+		if err := n.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// settle waits until every node is in somebody's table.
+func (t *Net) settle(ctx context.Context) error {
+	poll := time.NewTicker(settlePoll)
+	defer poll.Stop()
+	for deadline := time.Now().Add(settleMax); len(t.Nodes) > 1; {
+		lonely := t.Unknown()
+		if len(lonely) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("localnet: no other node knows %v, nor %d more", lonely[0].Addr(), len(lonely)-1)
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// Unknown returns the nodes that no other node has in its table.
+func (t *Net) Unknown() []*mainline.Node {
+	known := make(map[netip.AddrPort]bool, len(t.Nodes))
+	for _, n := range t.Nodes {
+		for _, contact := range n.Nodes() {
+			known[contact.Addr] = true
+		}
+	}
+	var lonely []*mainline.Node
+	for _, n := range t.Nodes {
+		if !known[n.Addr()] {
+			lonely = append(lonely, n)
+		}
+	}
+	return lonely
+}
