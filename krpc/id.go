@@ -56,3 +56,16 @@ func (id *ID) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// MarshalBencode returns the id as a string of 20 bytes, for structs of your own.
+func (id ID) MarshalBencode() ([]byte, error) { return append([]byte("20:"), id[:]...), nil }
+
+// UnmarshalBencode reads a string of exactly 20 bytes.
+func (id *ID) UnmarshalBencode(b []byte) error {
+	s := content(b)
+	if len(s) != IDSize {
+		return fmt.Errorf("krpc: %d bytes are no id", len(s))
+	}
+	*id = ID(s)
+	return nil
+}

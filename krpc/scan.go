@@ -179,7 +179,7 @@ func members(raw []byte) func(yield func([]byte) bool) {
 		}
 		for i := 1; i < len(raw) && raw[i] != 'e'; {
 			end := skip(raw, i, 0)
-			if end <= bad || !yield(raw[i:end]) {
+			if end <= bad || !yield(raw[i:end:end]) {
 				return
 			}
 			i = end
@@ -200,7 +200,7 @@ func pairs(raw []byte) func(yield func(key, value []byte) bool) {
 				return
 			}
 			end := skip(raw, at, 0)
-			if end <= bad || !yield(raw[start:at], raw[at:end]) {
+			if end <= bad || !yield(raw[start:at:at], raw[at:end:end]) {
 				return
 			}
 			i = end
