@@ -1,0 +1,61 @@
+package routing
+
+import "time"
+
+// LookupConfig shapes one lookup. The zero value is the fast profile.
+type LookupConfig struct {
+	K     int // how many of the closest to find; 0 means 8
+	Alpha int // queries counted as outstanding at once; 0 means 8
+
+	// CountAll counts every query in flight that is not late against Alpha. Without it only those to nodes nearer
+	// than the k-th that answered count: the others cannot change the result.
+	CountAll bool
+
+	// PerReply and PerTimeout replace the fixed window by one that grows: Alpha queries to begin with, then each
+	// reply allows PerReply more and each query that turns late or fails PerTimeout more. Both 0: fixed window.
+	PerReply, PerTimeout int
+
+	// WaitLate keeps the lookup open while a late node nearer than the k-th answered one may still answer.
+	WaitLate bool
+
+	Soft time.Duration // a query is late after this; 0 means adaptive, see RTTs
+	Hard time.Duration // a query has failed after this; 0 means 5 s
+	RTTs *RTTs         // where round trips are noted and the adaptive Soft comes from; nil: the walk's own
+
+	MaxQueries    int // queries of the whole lookup; 0 means 500
+	MaxCandidates int // nodes remembered; 0 means 256, at least K
+
+	// ShareNets allows several nodes of one address or one /24 (IPv6: /64) in a lookup: networks on one machine.
+	ShareNets bool
+
+	Self  Key       // the own id: never a candidate; zero: none
+	Trace func(Hop) // called for every query and outcome; nil: none
+}
+
+// Hop is one line of a lookup's trace.
+type Hop struct {
+	Node    Node
+	From    Node    // who named it; zero: ourselves
+	Bits    int     // leading bits its id shares with the target; 0 for a seed
+	Asked   bool    // a query goes out now; otherwise Outcome tells how it went
+	Outcome Outcome //
+}
+
+// Fast is the profile for finding and getting: eight in flight, only queries that can change the result count, and an
+// adaptive soft deadline.
+func Fast() LookupConfig { return LookupConfig{} }
+
+// Thorough is the profile for announcing, putting and estimating: each reply opens three queries, each timeout one,
+// and late nodes near the target are waited for. It finds nearly all of the true closest nodes.
+func Thorough() LookupConfig {
+	return LookupConfig{PerReply: 3, PerTimeout: 1, WaitLate: true, Hard: 1800 * time.Millisecond}
+}
+
+func (c LookupConfig) withDefaults() LookupConfig {
+	c.K = positive(c.K, 8)
+	c.Alpha = positive(c.Alpha, 8)
+	c.Hard = positive(c.Hard, 5*time.Second)
+	c.MaxQueries = positive(c.MaxQueries, 500)
+	c.MaxCandidates = min(max(positive(c.MaxCandidates, 256), c.K), maxSlab)
+	return c
+}
