@@ -1,0 +1,175 @@
+package routing
+
+import (
+	"context"
+	"iter"
+	"net/netip"
+	"slices"
+)
+
+// Walk runs one lookup over an Asker. Use it in one of two ways: range over Replies, or call Start and then Step with
+// each event until it reports true. It starts no goroutine, and is not safe for concurrent use.
+type Walk[R Reply] struct {
+	deadlines[R]
+	lookup  *Lookup
+	closest []kept[R] // replies of the K closest that answered, nearest first
+	over    bool      // the loop over Replies has ended
+}
+
+// kept is a reply and who gave it, under the address it was asked at.
+type kept[R Reply] struct {
+	node  Node
+	reply R
+}
+
+// NewWalk returns a walk to target that knows nobody yet.
+func NewWalk[R Reply](target Key, cfg LookupConfig, ask Asker[R]) *Walk[R] {
+	return &Walk[R]{deadlines: newDeadlines(ask, cfg), lookup: NewLookup(target, cfg)}
+}
+
+// Add makes n a node to start from.
+func (w *Walk[R]) Add(n Node) { w.lookup.Add(n, Node{}) }
+
+// AddSeed adds a bootstrap address; see Lookup.AddSeed.
+func (w *Walk[R]) AddSeed(addr netip.AddrPort) { w.lookup.AddSeed(addr) }
+
+// Replies runs the walk and yields each reply as it comes. An error comes last: the cause of ctx, ErrNoNodes,
+// ErrNoAnswer with the last failure, or what the Asker says. However the loop ends, the Asker is closed then, and the
+// walk can still be asked for what it found.
+func (w *Walk[R]) Replies(ctx context.Context) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		if w.over {
+			return
+		}
+		w.over = true
+		defer w.ask.Close()
+		run(ctx, w.ask, w, yield)
+	}
+}
+
+// stepper is what Walk and Batch have in common.
+type stepper[R Reply] interface {
+	Start()
+	Step(ev Event[R]) bool
+	Done() bool
+	Err() error
+}
+
+// run steps s until it is done, the caller has enough, or there are no more events.
+func run[R Reply](ctx context.Context, ask Asker[R], s stepper[R], yield func(R, error) bool) {
+	var none R
+	for s.Start(); !s.Done(); {
+		ev, err := ask.Wait(ctx)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		s.Step(ev)
+		if ev.Outcome == Alive && !yield(ev.Reply, nil) {
+			return
+		}
+	}
+	if err := s.Err(); err != nil {
+		yield(none, err)
+	}
+}
+
+// Start sends the first queries.
+func (w *Walk[R]) Start() {
+	for !w.full {
+		n, ok := w.lookup.Next()
+		if !ok {
+			return
+		}
+		switch w.send(n) {
+		case noRoom:
+			w.lookup.Forget(n)
+		case refused:
+			w.lookup.Settle(n, Failed)
+		}
+	}
+}
+
+// Step settles one event, sends the queries it makes room for, and reports whether the walk is over.
+func (w *Walk[R]) Step(ev Event[R]) (done bool) {
+	w.note(ev)
+	if ev.Outcome == Alive {
+		w.answered(ev)
+	} else {
+		w.lookup.Settle(ev.Node, ev.Outcome)
+	}
+	w.Start()
+	return w.Done()
+}
+
+// maxNamed is how many nodes of one reply are looked at, or four times K if that is more. Replies name 8 to 40.
+const maxNamed = 40
+
+func (w *Walk[R]) answered(ev Event[R]) {
+	from := ev.Node
+	if from.Key.IsZero() {
+		from.Key = ev.Reply.Sender().Key
+	}
+	w.lookup.Settle(from, Alive)
+	if w.lookup.hasAnswered(from) {
+		w.keep(from, ev.Reply)
+	}
+	left := max(maxNamed, 4*w.cfg.K)
+	for n := range ev.Reply.Contacts {
+		w.lookup.Add(n, from)
+		if left--; left <= 0 {
+			break
+		}
+	}
+}
+
+// keep remembers the reply if it is one of the K closest so far.
+func (w *Walk[R]) keep(n Node, reply R) {
+	i, known := slices.BinarySearchFunc(w.closest, n.Key, func(k kept[R], key Key) int {
+		return CompareDistance(w.lookup.target, k.node.Key, key)
+	})
+	if known || i >= w.cfg.K {
+		return
+	}
+	if len(w.closest) == w.cfg.K {
+		w.closest = w.closest[:w.cfg.K-1]
+	}
+	w.closest = slices.Insert(w.closest, i, kept[R]{n, reply})
+}
+
+// Done reports whether the walk is over.
+func (w *Walk[R]) Done() bool { return w.lookup.Done() }
+
+// Err returns how a walk that is over ended: nil, ErrNoNodes, or ErrNoAnswer with the last failure.
+func (w *Walk[R]) Err() error { return w.stats.err(w.cause) }
+
+// ClosestReplies returns the replies of the K closest nodes that have answered, nearest first.
+func (w *Walk[R]) ClosestReplies() []R {
+	replies := make([]R, len(w.closest))
+	for i := range w.closest {
+		replies[i] = w.closest[i].reply
+	}
+	return replies
+}
+
+// ClosestNodes returns the K closest nodes that have answered, nearest first, in the order of ClosestReplies.
+func (w *Walk[R]) ClosestNodes() []Node {
+	nodes := make([]Node, len(w.closest))
+	for i := range w.closest {
+		nodes[i] = w.closest[i].node
+	}
+	return nodes
+}
+
+// Stats returns what was done so far.
+func (w *Walk[R]) Stats() Stats { return w.stats }
+
+// Populate runs a walk for the sake of the nodes it meets, and returns its statistics.
+func Populate[R Reply](ctx context.Context, w *Walk[R]) (Stats, error) {
+	for _, err := range w.Replies(ctx) {
+		if err != nil {
+			return w.Stats(), err
+		}
+	}
+	return w.Stats(), nil
+}
