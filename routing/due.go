@@ -101,12 +101,16 @@ func (r *round) revive(b *bucket) {
 }
 
 // verify pings candidates where they could get a place: as many as the bucket has room for, one if it is full and a
-// node of it fails while nobody verified waits.
+// node of it fails while nobody verified waits, K in the home bucket if it would split for them.
 func (r *round) verify(depth int) {
 	b := &r.buckets[depth]
 	room := r.cfg.capacity(depth) - len(b.live)
-	if room == 0 && b.worst(1) >= 0 && r.freshest(b, r.at) < 0 {
-		room = 1
+	full := room == 0
+	if full && b.worst(1) >= 0 && r.freshest(b, r.at) < 0 {
+		room, full = 1, false
+	}
+	if full && depth == len(r.buckets)-1 {
+		room = r.cfg.K // it splits for one that answers
 	}
 	for i := range b.cache {
 		if c := &b.cache[i]; c.flags&pinged != 0 && r.at < c.asked+retryAfter {
@@ -115,7 +119,7 @@ func (r *round) verify(depth int) {
 		}
 	}
 	for ; room > 0; room-- {
-		i := r.candidate(b)
+		i := r.candidate(depth, full)
 		if i < 0 {
 			return
 		}
@@ -131,12 +135,12 @@ func (r *round) verify(depth int) {
 }
 
 // candidate returns which candidate to ping first, or -1: one that has answered before, then the one heard last; none
-// before its VerifyDelay has passed.
-func (r *round) candidate(b *bucket) int {
-	best := -1
+// before its VerifyDelay has passed. In a full bucket it must be one the bucket would split for.
+func (r *round) candidate(depth int, full bool) int {
+	b, best := &r.buckets[depth], -1
 	for i := range b.cache {
 		c := &b.cache[i]
-		if c.flags&pinged != 0 && r.at < c.asked+retryAfter {
+		if c.flags&pinged != 0 && r.at < c.asked+retryAfter || full && !r.splittable(depth, &c.key) {
 			continue
 		}
 		if due := c.seen + r.cfg.VerifyDelay; !c.verified() && due > r.at {
@@ -181,6 +185,19 @@ func (r *round) targetIn(depth int) Key {
 		bits++
 	}
 	return RandomKey(r.cfg.Rand, r.cfg.KeyLen, prefix, bits)
+}
+
+// Next returns when something is due, which Heard, Answered and Failed may have moved forward: a caller that sleeps until
+// the time that Due returned looks here after each of them.
+func (t *Table) Next() time.Time { return t.epoch.Add(t.wake) }
+
+// RefreshAll makes a lookup due in every bucket, as after joining (BEP 5): Due hands them out one by one, 1/64 of
+// RefreshAfter apart.
+func (t *Table) RefreshAll() {
+	for i := range t.buckets {
+		t.buckets[i].touched = -t.cfg.RefreshAfter
+	}
+	t.wake = 0
 }
 
 // probe pings the node asked longest ago, a candidate if there is no other, to see whether our link is back.

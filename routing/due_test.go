@@ -69,6 +69,49 @@ func TestCandidatesOfAFullBucketWait(t *testing.T) {
 	require.Equal(t, []Node{at(0x81)}, b.live())
 }
 
+func TestCandidatesThatSplitTheHomeBucketAreVerified(t *testing.T) {
+	b := newBench(t, Key{}, Config{KeyLen: 1, K: 1, Cache: 2})
+	b.answered(at(0x80), 10)
+	b.heard(at(0x81))
+	b.heard(at(0x40))
+	b.wait(2 * time.Minute)
+	require.Equal(t, []Node{at(0x40)}, b.pings(), "0x81 would not separate anybody")
+	b.answered(at(0x40), 10)
+	require.Equal(t, 2, b.Buckets())
+	b.wait(2 * time.Minute)
+	require.Empty(t, b.pings(), "the far bucket is full for good")
+}
+
+func TestNextFollowsEvents(t *testing.T) {
+	b := newBench(t, Key{1}, oneByte(2))
+	b.answered(at(0x80), 10)
+	_, next := b.Due(nil, b.now)
+	require.Equal(t, next, b.Next())
+	b.heard(at(0x81))
+	require.Equal(t, b.now.Add(90*time.Second), b.Next(), "a candidate is due earlier")
+	b.failed(at(0x80))
+	require.Equal(t, b.now, b.Next())
+}
+
+func TestRefreshAll(t *testing.T) {
+	b := newBench(t, RandomKey(seeded(31), 20, Key{}, 0), Config{})
+	b.fill(32, 500)
+	b.wait(time.Hour)
+	b.fill(33, 500)
+	b.due()
+	b.RefreshAll()
+	depths := map[int]bool{}
+	for range 15 * 60 {
+		for _, task := range b.due() {
+			if task.Kind == Refresh {
+				depths[min(CommonBits(task.Target, b.Self()), b.Buckets()-1)] = true
+			}
+		}
+		b.wait(time.Second)
+	}
+	require.Len(t, depths, b.Buckets())
+}
+
 func TestRoomIsNotOverbooked(t *testing.T) {
 	cfg := oneByte(2)
 	cfg.VerifyDelay, cfg.Cache = -1, 8
