@@ -94,18 +94,52 @@ func TestSeveralConns(t *testing.T) {
 	})
 }
 
+// While one goroutine is in OnEvent, what another has read waits its turn: in
+// order, one at a time, and unharmed by what is read next.
+func TestEventsOfTwoReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(simnet.Config{Latency: fixed})
+		a := socket.New(socket.Config{}, new(echo), n.Listen(node(1)), n.Listen(node(2)))
+		a.Start()
+		defer a.Close()
+		start(t, n, node(3), socket.Config{})
+		entered, leave := make(chan struct{}), make(chan struct{})
+		var got []string
+		g := a.Group(socket.GroupConfig{OnEvent: func(ev socket.Event) bool {
+			if len(got) == 0 {
+				close(entered)
+				<-leave
+			}
+			got = append(got, string(ev.Payload[6:]))
+			return false
+		}})
+		ask(t, g, socket.Query{To: node(3), Conn: 0, Packet: text("first")})
+		<-entered
+		for _, q := range []text{"second", "third"} {
+			ask(t, g, socket.Query{To: node(3), Conn: 1, Packet: q})
+			time.Sleep(time.Second / 2)
+		}
+		close(leave)
+		synctest.Wait()
+		require.Equal(t, []string{"first", "second", "third"}, got)
+	})
+}
+
 // broken is a conn whose reads and writes fail as told.
 type broken struct {
 	*simnet.Conn
 	mu     sync.Mutex
 	reads  int // that fail before the next good one
+	again  int // and after it
 	writes error
 }
 
 func (c *broken) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	c.mu.Lock()
 	fail := c.reads > 0
-	c.reads--
+	if c.reads--; !fail {
+		c.reads, c.again = c.again, 0
+	}
 	c.mu.Unlock()
 	if fail {
 		return 0, netip.AddrPort{}, errors.New("connection refused")
@@ -149,6 +183,22 @@ func TestReadErrorsDoNotStopTheReader(t *testing.T) {
 	}
 }
 
+func TestOnlyReadErrorsInARowCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(simnet.Config{})
+		a := socket.New(socket.Config{}, new(echo), &broken{Conn: n.Listen(node(1)), reads: 60, again: 60})
+		a.Start()
+		defer a.Close()
+		start(t, n, node(2), socket.Config{})
+		g := a.Group(socket.GroupConfig{})
+		for range 2 {
+			ask(t, g, socket.Query{To: node(2)})
+			next(t, g, socket.Reply)
+		}
+		require.EqualValues(t, 120, a.Stats().ReadErrors)
+	})
+}
+
 func TestSendFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(simnet.Config{})
@@ -185,23 +235,32 @@ func (nothing) AppendPacket(dst, _ []byte) []byte { return dst }
 
 // Whoever answers a failed send with another send does not recurse.
 func TestSendFailedAgainAndAgain(t *testing.T) {
-	n := simnet.New(simnet.Config{})
-	a := socket.New(socket.Config{}, new(echo), &broken{Conn: n.Listen(node(1)), writes: errors.New("no")})
-	defer a.Close()
-	var g *socket.Group
-	left, depth := 100_000, 0
-	g = a.Group(socket.GroupConfig{OnEvent: func(ev socket.Event) bool {
-		depth++
-		defer func() { depth-- }()
-		require.Equal(t, 1, depth)
-		if left--; left > 0 {
-			require.NoError(t, g.Send(socket.Query{To: node(2), Packet: text("x")}))
-		}
-		return false
-	}})
-	ask(t, g, socket.Query{To: node(2)})
-	require.Zero(t, left)
-	require.Zero(t, a.InFlight())
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(simnet.Config{})
+		a := socket.New(socket.Config{}, new(echo), &broken{Conn: n.Listen(node(1)), writes: errors.New("no")})
+		a.Start()
+		defer a.Close()
+		var g *socket.Group
+		left, depth := 100_000, 0
+		var callers sync.Mutex // held around Send, as by a caller whose OnEvent takes it too
+		g = a.Group(socket.GroupConfig{OnEvent: func(ev socket.Event) bool {
+			callers.Lock()
+			defer callers.Unlock()
+			depth++
+			defer func() { depth-- }()
+			require.Equal(t, 1, depth)
+			if left--; left > 0 {
+				require.NoError(t, g.Send(socket.Query{To: node(2), Packet: text("x")}))
+			}
+			return false
+		}})
+		callers.Lock()
+		ask(t, g, socket.Query{To: node(2)})
+		callers.Unlock()
+		synctest.Wait()
+		require.Zero(t, left)
+		require.Zero(t, a.InFlight())
+	})
 }
 
 func TestLongDatagrams(t *testing.T) {

@@ -54,7 +54,7 @@ func (g *Group) Send(q Query) error {
 		return ErrClosed
 	}
 	err := s.core.send(g, q, s.nowLocked())
-	s.unlock(nil)
+	s.unlockCaller()
 	return err
 }
 
@@ -70,7 +70,7 @@ func (g *Group) Wait(ctx context.Context) (Event, error) {
 				s.core.slotFreed(g)
 				s.core.serveRooms(s.nowLocked())
 			}
-			s.unlock(nil)
+			s.unlockCaller()
 			return ev, nil
 		}
 		closed := g.closed || s.closed
@@ -111,7 +111,7 @@ func (g *Group) Close() {
 		return
 	}
 	s.core.closeGroup(g, s.nowLocked())
-	s.unlock(nil)
+	s.unlockCaller()
 }
 
 // full reports whether the group itself has no room.

@@ -131,6 +131,23 @@ func TestSpacingDelaysTheFirstSend(t *testing.T) {
 		"on a private network each port is a node of its own")
 }
 
+func TestALongQueueForOneAddressIsNotForgotten(t *testing.T) {
+	s, g, _ := stepped(socket.Config{Spacing: time.Second})
+	var w wire
+	for range 10 {
+		ask(t, g, socket.Query{To: node(2)})
+	}
+	s.Advance(epoch.Add(2500*time.Millisecond), w.out)
+	ask(t, g, socket.Query{To: node(2), Packet: text("last")})
+	for at := 3; at < 10; at++ {
+		s.Advance(epoch.Add(time.Duration(at)*time.Second), w.out)
+	}
+	require.Len(t, w, 10)
+	s.Advance(epoch.Add(10*time.Second), w.out)
+	require.Len(t, w, 11)
+	require.Equal(t, "last", string(w[10].b[6:]))
+}
+
 func TestClosingTakesBackWhatIsDelayed(t *testing.T) {
 	s, g, _ := stepped(socket.Config{Spacing: time.Second})
 	for range 3 {

@@ -14,11 +14,19 @@ type batch struct {
 	buf   []byte
 }
 
-// unlock is how each step ends: it takes what the core wants done, releases
-// the lock, and does it. Events come before packets.
-func (s *Socket) unlock(out Output) {
+// unlock is how each step of the socket's own goroutines and of a simulator
+// ends: it takes what the core wants done, releases the lock, and does it.
+// Events come before packets. What OnEvent sends leaves with its own unlock, or,
+// in the stepped form, with the last one of the step.
+func (s *Socket) unlock(out Output) { s.release(out, true) }
+
+// unlockCaller ends a step made for a caller. OnEvent does not run on his
+// goroutine, since he may hold a lock that it takes: the timer's does it at once.
+func (s *Socket) unlockCaller() { s.release(nil, false) }
+
+func (s *Socket) release(out Output, mayDispatch bool) {
 	b := s.takeLocked(out)
-	dispatch := !s.core.dispatching && len(s.core.events) > 0
+	dispatch := mayDispatch && !s.core.dispatching && len(s.core.events) > 0
 	if dispatch {
 		s.core.dispatching = true
 	}
@@ -28,13 +36,7 @@ func (s *Socket) unlock(out Output) {
 	if dispatch {
 		s.dispatch()
 	}
-	s.flush(b, out)
-	if dispatch && out != nil { // what OnEvent sent
-		s.mu.Lock()
-		b = s.takeLocked(out)
-		s.mu.Unlock()
-		s.flush(b, out)
-	}
+	s.flush(b, out, mayDispatch)
 }
 
 // takeLocked takes the list of what to send, leaving an empty one. In the
@@ -54,7 +56,7 @@ func (s *Socket) takeLocked(out Output) *batch {
 }
 
 // flush writes a batch, without the lock, and keeps it for the next.
-func (s *Socket) flush(b *batch, out Output) {
+func (s *Socket) flush(b *batch, out Output, mayDispatch bool) {
 	if b == nil {
 		return
 	}
@@ -62,7 +64,7 @@ func (s *Socket) flush(b *batch, out Output) {
 		if err := s.transmit(b, &b.sends[i], out); err != nil {
 			s.mu.Lock()
 			s.core.fail(&b.sends[i], err, s.nowLocked())
-			s.unlock(out)
+			s.release(out, mayDispatch)
 		}
 	}
 	clear(b.sends)

@@ -109,9 +109,10 @@ type GroupConfig struct {
 	// them, and only what foreground groups leave.
 	Background bool
 
-	// OnEvent, if set, is called as each event happens, on a read goroutine, the
-	// timer's or that of a Send, one event of the socket at a time and in order,
-	// without the socket's lock: it may call Send and Group.Close, not
-	// Socket.Close, and must not block. Returning false keeps the event from being queued for Wait.
+	// OnEvent, if set, is called as each event happens, on a read goroutine or
+	// the timer's, never on that of a caller, one event of the socket at a time
+	// and in order, without the socket's lock: it may call Send and Group.Close,
+	// not Socket.Close, and must not block. Returning false keeps the event from
+	// being queued for Wait.
 	OnEvent func(Event) bool
 }

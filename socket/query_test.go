@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -294,6 +295,55 @@ func TestSeveralWaiters(t *testing.T) {
 			require.ErrorIs(t, <-got, socket.ErrClosed)
 		}
 	})
+}
+
+// Three events in one step, three waiters: none stays behind.
+func TestEventsAtOnceWakeAllWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, g, _ := stepped(socket.Config{})
+		for range 3 {
+			ask(t, g, socket.Query{To: node(2)})
+		}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				ev, err := g.Wait(context.Background())
+				require.NoError(t, err)
+				require.Equal(t, socket.Timeout, ev.Kind)
+			})
+		}
+		synctest.Wait()
+		var w wire
+		s.Advance(epoch, w.out)
+		s.Advance(epoch.Add(time.Hour), w.out)
+		wg.Wait()
+	})
+}
+
+// Whoever knows the id of a query that has not been sent cannot have it from
+// the wire.
+func TestADelayedQueryHasNoAnswer(t *testing.T) {
+	seed := [32]byte{3}
+	s, g, _ := stepped(socket.Config{Seed: &seed})
+	var ids wire
+	ask(t, g, socket.Query{To: node(2)})
+	ask(t, g, socket.Query{To: node(2)})
+	s.Advance(epoch, ids.out)
+
+	s, g, _ = stepped(socket.Config{Seed: &seed, Spacing: time.Second})
+	ask(t, g, socket.Query{To: node(2)})
+	ask(t, g, socket.Query{To: node(2)})
+	var w wire
+	s.Advance(epoch, w.out)
+	require.Equal(t, ids[0], w[0])
+	d := socket.Datagram{Payload: answer(ids[1].b), From: node(2), At: epoch}
+	s.Receive(d, w.out)
+	require.Equal(t, 2, g.Open())
+	require.EqualValues(t, 1, s.Stats().Unmatched)
+	s.Advance(epoch.Add(time.Second), w.out)
+	d.At = epoch.Add(time.Second)
+	s.Receive(d, w.out)
+	require.Equal(t, 1, g.Open())
 }
 
 func TestSocketCloseEndsAll(t *testing.T) {

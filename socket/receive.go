@@ -16,7 +16,7 @@ func (s *Socket) Receive(d Datagram, out Output) {
 	s.mu.Unlock()
 	s.scratch = s.receive(d, s.scratch, out)
 	s.mu.Lock()
-	s.unlock(out) // what Serve sent
+	s.unlock(out) // what Serve and OnEvent sent
 }
 
 // Advance is the stepped form of passing time: it does what is due at now, the

@@ -170,3 +170,25 @@ func TestRoomComesWithTheNextToken(t *testing.T) {
 	require.Equal(t, []socket.EventKind{socket.Room}, kinds(t, g))
 	require.Equal(t, 1, fill(g, socket.Query{To: netip.AddrPortFrom(node(2).Addr(), 1)}))
 }
+
+func TestATokenIsKeptForWhoWasTold(t *testing.T) {
+	s, a, _ := stepped(socket.Config{Packets: 1, Burst: 1})
+	b := s.Group(socket.GroupConfig{})
+	require.Equal(t, 1, fill(a, quick))
+	var w wire
+	s.Advance(epoch.Add(time.Second), w.out)
+	require.Contains(t, kinds(t, a), socket.Room)
+	require.Zero(t, fill(b, quick))
+	require.Equal(t, 1, fill(a, quick))
+}
+
+func TestBackgroundWaitsWhileTheForegroundIsOwed(t *testing.T) {
+	s, front, _ := stepped(socket.Config{NewPerMinute: 1})
+	back := s.Group(socket.GroupConfig{Background: true})
+	ask(t, front, socket.Query{To: node(2)})
+	ask(t, back, socket.Query{To: node(2)})
+	require.ErrorIs(t, front.Send(socket.Query{To: node(3), Packet: text("x")}), socket.ErrFull)
+	require.ErrorIs(t, back.Send(socket.Query{To: node(2), Packet: text("x")}), socket.ErrFull, "though it could")
+	front.Close()
+	require.Equal(t, []socket.EventKind{socket.Room}, kinds(t, back))
+}

@@ -149,10 +149,13 @@ func (s *Socket) InFlight() int {
 func (s *Socket) Stats() Stats { return s.count.stats() }
 
 // Wake asks for the protocol's Tick soon.
-func (s *Socket) Wake() {
+func (s *Socket) Wake() { s.WakeAt(time.Time{}) }
+
+// WakeAt asks for the protocol's Tick at a time, if none is due before.
+func (s *Socket) WakeAt(at time.Time) {
 	s.mu.Lock()
-	s.tickAt = s.core.moment(s.nowLocked())
-	s.unlock(nil)
+	s.tickAt = min(s.tickAt, max(s.core.moment(at), s.core.moment(s.nowLocked())))
+	s.unlockCaller()
 }
 
 // maxReadErrors in a row end a read goroutine, so that a conn that is broken
@@ -231,6 +234,9 @@ func (s *Socket) upkeep(now time.Time, out Output) {
 
 // nextLocked returns when something is due.
 func (s *Socket) nextLocked() moment {
+	if len(s.core.events) > 0 && !s.core.dispatching {
+		return s.core.moment(s.nowLocked())
+	}
 	if s.ticking {
 		return s.core.next()
 	}
