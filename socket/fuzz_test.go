@@ -16,6 +16,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte("?\x04abcdhello"), []byte{80, 0, 0, 2}, uint16(6881))
 	f.Add([]byte("!\x04abcdhello"), []byte{80, 0, 0, 2}, uint16(6881))
 	f.Add([]byte("!\xff"), []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1}, uint16(1))
+	f.Add(append([]byte("!\xfe"), make([]byte, 300)...), []byte{80, 0, 0, 2}, uint16(6881))
 	f.Add(make([]byte, 3000), []byte{80, 0, 0, 1}, uint16(6881))
 	f.Fuzz(func(t *testing.T, payload, ip []byte, port uint16) {
 		s, g, _ := stepped(socket.Config{Seed: new([32]byte)})

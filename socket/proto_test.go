@@ -24,7 +24,7 @@ func (e *echo) Classify(b []byte) (socket.Class, []byte) {
 	if len(b) < 2 || len(b) < 2+int(b[1]) {
 		return socket.Drop, nil
 	}
-	tid := b[2 : 2+b[1]]
+	tid := b[2 : 2+int(b[1])]
 	switch b[0] {
 	case '?':
 		return socket.Request, tid

@@ -11,7 +11,8 @@
 //
 // What happens to the n-th datagram of a link depends on the seed, the link
 // and n alone, so it does not change with the order in which goroutines run.
-// No two links share a latency (to the nanosecond), so packets do not tie.
+// Latencies are spread to the nanosecond, so that packets of different links
+// hardly ever tie.
 //
 // Net and Conn are safe for concurrent use. No goroutine is started; packets
 // under way are timers, which do nothing once their conn is closed.

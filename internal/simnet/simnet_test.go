@@ -48,7 +48,7 @@ func trip(t *testing.T, from, to *simnet.Conn) time.Duration {
 	return time.Since(start)
 }
 
-func TestNoTwoLinksShareALatency(t *testing.T) {
+func TestLinksDoNotTie(t *testing.T) {
 	seen := make(map[time.Duration]bool)
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(simnet.Config{Seed: 3})
