@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 )
 
 // How a run ends. Scripts rely on these numbers.
@@ -46,7 +47,7 @@ func report(stderr io.Writer, err error) int {
 	}
 	e, ours := errors.AsType[*exitError](err)
 	if !ours {
-		e = &exitError{exitUsage, err.Error()}
+		e = &exitError{exitUsage, strings.TrimSpace(err.Error()) + "\nRun 'dhtkit --help' for the verbs and flags there are."}
 	}
 	if e.text != "" {
 		fmt.Fprintf(stderr, "dhtkit: %s\n", e.text)

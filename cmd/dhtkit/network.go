@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/dhtkit/dhtkit/internal/localnet"
@@ -50,7 +51,11 @@ func (a *app) open(ctx context.Context, p plan, n need) (*network, error) {
 
 // listenError explains why the socket could not be opened. That is a matter of configuration.
 func listenError(addr string, err error) error {
-	return usagef("cannot listen on %s: %v (--listen HOST:PORT chooses another address; port 0 takes any free port)", addr, err)
+	why := err.Error()
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		why = errno.Error()
+	}
+	return usagef("cannot listen on %s: %s (--listen HOST:PORT chooses another address; port 0 takes any free port)", addr, why)
 }
 
 // startLocal starts the embedded network.
@@ -66,7 +71,7 @@ func (a *app) startLocal(ctx context.Context, net *network) error {
 		Node:     mainline.Config{Timeout: net.timeout, Logger: a.logger()},
 	})
 	if _, limit := errors.AsType[*localnet.LimitError](err); limit {
-		return usagef("--local: %v", err)
+		return usagef("--local: %s", strings.TrimPrefix(err.Error(), "localnet: "))
 	}
 	if err != nil {
 		return err
@@ -108,18 +113,20 @@ func (n *network) losses() map[string]uint64 {
 	return losses
 }
 
+const privateRemedy = "loopback and private addresses need --allow-private"
+
 // silent explains that nobody answered: whom we asked, what happened to the packets, and what to do about it.
 func (n *network) silent(err error) error {
 	queries, answered := n.counts()
 	losses := n.losses()
 	var b strings.Builder
-	fmt.Fprintf(&b, "no node answered: tried %s; sent %d queries, %d answered, lost: %s", orNone(n.bootstrap), queries, answered, lossText(losses))
+	fmt.Fprintf(&b, "no node answered: tried %s; sent %s, lost: %s", orNone(n.bootstrap), queriesText(queries, answered), lossText(losses))
 	if e, ok := errors.AsType[*krpc.BootstrapError](err); ok {
 		fmt.Fprintf(&b, "; %v", errors.Join(e.Errs...))
 	}
 	switch {
 	case losses["filtered"] > 0 && !n.private:
-		b.WriteString(" (loopback and private addresses need --allow-private)")
+		b.WriteString(" (" + privateRemedy + ")")
 	case losses["send-error"] > 0:
 		b.WriteString(" (is this machine connected to that network?)")
 	default:
@@ -141,10 +148,6 @@ func lossText(losses map[string]uint64) string {
 	for _, name := range slices.Sorted(maps.Keys(losses)) {
 		parts = append(parts, fmt.Sprintf("%s %d", name, losses[name]))
 	}
-	return orNothing(parts)
-}
-
-func orNothing(parts []string) string {
 	if len(parts) == 0 {
 		return "none"
 	}

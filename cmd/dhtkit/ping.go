@@ -212,7 +212,23 @@ func (s *session) lost(addr string, err error) {
 		s.console.result("", r)
 		return
 	}
-	s.console.note("%s: %s: %v", addr, r.Outcome, err)
+	s.console.note("%s: %s", addr, s.lossWords(r.Outcome, err))
+}
+
+// lossWords says for people what became of a query.
+func (s *session) lossWords(outcome string, err error) string {
+	switch outcome {
+	case "timeout":
+		return "no answer"
+	case "filtered":
+		if s.net.private {
+			return "not asked: no node can have this address"
+		}
+		return "not asked: " + privateRemedy
+	case "bad-reply":
+		return "it answered with something that is no reply to a query"
+	}
+	return err.Error()
 }
 
 // outcomeOf names what became of a query: one of the closed list that records use.

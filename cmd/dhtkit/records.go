@@ -119,6 +119,9 @@ func (t totals) tail() string {
 }
 
 func queriesText(queries, answered uint64) string {
+	if queries == 1 {
+		return fmt.Sprintf("1 query, %d answered", answered)
+	}
 	return fmt.Sprintf("%d queries, %d answered", queries, answered)
 }
 

@@ -23,7 +23,7 @@ const defaultWave = 64
 // ready when all have been named, or when this time is over.
 const (
 	settlePoll = 10 * time.Millisecond
-	settleMax  = 5 * time.Second
+	settleMax  = 30 * time.Second
 )
 
 // Config of a network. The zero value works.
