@@ -19,11 +19,10 @@ func Canonical(b []byte) bool {
 			i++
 		case key:
 			start, end := bytesAt(b, i)
-			if k := b[start:end]; last[depth] != nil && bytes.Compare(last[depth], k) >= 0 {
+			if last[depth] != nil && bytes.Compare(last[depth], b[start:end]) >= 0 {
 				return false
-			} else {
-				last[depth] = k
 			}
+			last[depth] = b[start:end]
 			i, key = end, false
 			continue
 		case c == 'd' || c == 'l':

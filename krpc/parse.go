@@ -160,7 +160,10 @@ func Parse(b []byte) (m Message, err error) {
 		i = end
 	}
 	m.b = b[: i+1 : i+1]
-	return m, m.settle(read)
+	if !m.settle(read) {
+		return Message{}, ErrNoKind
+	}
+	return m, nil
 }
 
 // refusal is the error for a cursor that stopped.
@@ -222,11 +225,11 @@ func (m *Message) readBody(b []byte, i int) int {
 }
 
 // settle finds out what kind of message it is and sees to it that the fields are those of its own body: the first of a
-// and r was read before y was known.
-func (m *Message) settle(read span) error {
+// and r was read before y was known. False if y is none of the three letters.
+func (m *Message) settle(read span) bool {
 	y := content(m.raw(m.y))
 	if len(y) != 1 {
-		return ErrNoKind
+		return false
 	}
 	switch m.kind = Kind(y[0]); m.kind {
 	case KindQuery:
@@ -239,7 +242,7 @@ func (m *Message) settle(read span) error {
 	case KindError:
 		m.body = m.r // libbtdht sends one with its id
 	default:
-		return ErrNoKind
+		return false
 	}
 	if m.body.end != 0 && m.b[m.body.off] != 'd' {
 		m.body = span{}
@@ -250,7 +253,7 @@ func (m *Message) settle(read span) error {
 			m.readBody(m.b, int(m.body.off))
 		}
 	}
-	return nil
+	return true
 }
 
 // Classify is the cheap first look: the letter of y and the transaction id, without reading arguments or results. ok is
