@@ -18,7 +18,7 @@ type Asker struct {
 	nodes []routing.Node // asked, by tag
 	free  []uint32       // tags to use again
 
-	resends int    // of a silent query: 1 for writes
+	resends int    // of a silent query
 	anyID   bool   // a node may answer under another id than the one it is known by
 	refused *Error // last error with a code of 300 to 399 (BEP 44)
 }
@@ -26,13 +26,26 @@ type Asker struct {
 // NewAsker returns an Asker whose query to each node is what args says; an Args that is the same for all costs nothing.
 // A background asker gives way to every other one.
 func (r *RPC) NewAsker(args func(routing.Node) Args, background bool) *Asker {
-	return r.newAsker(args, background, nil)
+	return r.newAsker(askerConfig{args: args, background: background})
 }
 
-func (r *RPC) newAsker(args func(routing.Node) Args, background bool, onEvent func(socket.Event) bool) *Asker {
-	a := &Asker{rpc: r, args: args}
-	a.group = r.sock.Group(socket.GroupConfig{Background: background, OnEvent: onEvent})
+type askerConfig struct {
+	args       func(routing.Node) Args
+	background bool
+	window     int                     // queries in flight that are not late; 0: no limit of its own
+	resends    int                     // of a silent query
+	onEvent    func(socket.Event) bool // see socket.GroupConfig
+}
+
+func (r *RPC) newAsker(cfg askerConfig) *Asker {
+	a := &Asker{rpc: r, args: cfg.args, resends: cfg.resends}
+	a.group = r.sock.Group(socket.GroupConfig{Window: cfg.window, Background: cfg.background, OnEvent: cfg.onEvent})
 	return a
+}
+
+// same is the query of a lookup that asks every node the same.
+func same(args Args) func(routing.Node) Args {
+	return func(routing.Node) Args { return args }
 }
 
 // AnyID makes the asker take answers from nodes that have another id than the one they were known by: a crawler wants to
@@ -142,6 +155,7 @@ func (a *Asker) eventLocked(ev socket.Event) routing.Event[*Reply] {
 func (r *RPC) failedLocked(n routing.Node, now time.Time) {
 	if !n.Key.IsZero() {
 		r.table.Failed(n, now)
+		r.up.wakeLocked()
 	}
 }
 
@@ -166,6 +180,7 @@ func (r *RPC) replyLocked(n routing.Node, ev socket.Event) (*Reply, error) {
 	if !n.Key.IsZero() && key != n.Key {
 		r.counts.Mismatches++
 		r.table.Remove(n)
+		r.up.wakeLocked()
 		return nil, &IDMismatchError{Addr: ev.From, Want: n.Key, Got: key}
 	}
 	r.answeredLocked(from, ev)
@@ -173,7 +188,6 @@ func (r *RPC) replyLocked(n routing.Node, ev socket.Event) (*Reply, error) {
 }
 
 func (r *RPC) answeredLocked(n routing.Node, ev socket.Event) {
-	r.rtts.Add(ev.RTT)
 	if n.Key.IsZero() {
 		return
 	}
@@ -181,4 +195,5 @@ func (r *RPC) answeredLocked(n routing.Node, ev socket.Event) {
 	if r.table.Answered(n, ev.RTT, ev.At) && r.table.Len() > before && r.cfg.OnNode != nil {
 		r.cfg.OnNode(n)
 	}
+	r.up.wakeLocked()
 }

@@ -18,7 +18,7 @@ func (r *RPC) Query(ctx context.Context, addr netip.AddrPort, args Args) (*Reply
 
 // QueryNode is Query for a node whose id is known: another id in the answer is an *IDMismatchError.
 func (r *RPC) QueryNode(ctx context.Context, n routing.Node, args Args) (*Reply, error) {
-	a := r.NewAsker(func(routing.Node) Args { return args }, false)
+	a := r.newAsker(askerConfig{args: same(args)})
 	defer a.Close()
 	for asked := false; ; {
 		if !asked {
@@ -54,30 +54,24 @@ func (r *RPC) Closest(target routing.Key, args Args) *Lookup {
 	return r.Walk(target, args, r.cfg.Lookup)
 }
 
-// Walk is Closest with a profile of the caller's; fields that are zero are filled as by routing.Fast.
+// Walk is Closest with a profile of the caller's, routing.Thorough for example.
 func (r *RPC) Walk(target routing.Key, args Args, cfg routing.LookupConfig) *Lookup {
 	return r.walk(target, args, cfg, false)
 }
 
 func (r *RPC) walk(target routing.Key, args Args, cfg routing.LookupConfig, background bool) *Lookup {
-	asker := r.NewAsker(func(routing.Node) Args { return args }, background)
+	asker := r.newAsker(askerConfig{args: same(args), background: background, window: r.cfg.Concurrency})
 	return &Lookup{rpc: r, target: target, walk: routing.NewWalk(target, r.profile(cfg), asker)}
 }
 
 // profile completes a lookup profile with what the network says.
 func (r *RPC) profile(cfg routing.LookupConfig) routing.LookupConfig {
-	if cfg.Alpha == 0 {
-		fast := routing.Fast()
-		fast.Trace, fast.K, fast.ShareNets, fast.MaxQueries, fast.Hard = cfg.Trace, cfg.K, cfg.ShareNets, cfg.MaxQueries, cfg.Hard
-		cfg = fast
-	}
 	if cfg.K == 0 {
 		cfg.K = r.cfg.K
 	}
 	if cfg.Hard == 0 {
 		cfg.Hard = r.cfg.Timeout
 	}
-	cfg.Alpha = min(cfg.Alpha, r.cfg.Concurrency)
 	cfg.ShareNets = cfg.ShareNets || r.cfg.Private
 	cfg.Self = routing.KeyOf(r.ID())
 	return cfg

@@ -1,6 +1,7 @@
 package krpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -37,12 +38,13 @@ func (r *RPC) QueryAll(to []Contact, args Args) *Batch {
 		nodes[i] = c.Node
 		tokens[c.Node] = c.Token
 	}
-	asker := r.NewAsker(func(n routing.Node) Args { return withToken(args, tokens[n]) }, false)
+	resends := 0
 	if _, writes := args.(Tokened); writes {
-		asker.resends = 1
+		resends = 1
 	}
-	cfg := r.profile(routing.LookupConfig{})
-	return &Batch{batch: routing.NewBatch(nodes, r.cfg.Concurrency, cfg, asker), asker: asker}
+	asker := r.newAsker(askerConfig{args: func(n routing.Node) Args { return withToken(args, tokens[n]) }, resends: resends})
+	window := cmp.Or(r.cfg.Concurrency, 16)
+	return &Batch{batch: routing.NewBatch(nodes, window, r.profile(routing.LookupConfig{}), asker), asker: asker}
 }
 
 func withToken(args Args, token []byte) Args {

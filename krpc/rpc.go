@@ -32,7 +32,7 @@ type Config struct {
 	ID    []byte // own id of IDLen bytes; nil means a random one
 
 	K           int           // bucket size, and how many nodes a lookup ends with; 0 means 8 (BEP 5)
-	Concurrency int           // queries in flight of one lookup or QueryAll; 0 means 16 (k-rpc)
+	Concurrency int           // queries in flight of one lookup or QueryAll; 0: what the profile says, 16 for QueryAll (k-rpc)
 	Timeout     time.Duration // a silent node has failed after this; 0 means 4s
 
 	Bootstrap []string       // HOST:PORT, asked when the table does not hold K nodes; IPv6 literals in brackets
@@ -71,7 +71,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("krpc: own id has %d bytes, the network's ids have %d", len(c.ID), c.IDLen)
 	}
 	c.K = cmp.Or(c.K, 8)
-	c.Concurrency = cmp.Or(c.Concurrency, 16)
 	c.Timeout = cmp.Or(c.Timeout, 4*time.Second)
 	c.Table.KeyLen, c.Table.K, c.Table.OnFull = c.IDLen, c.K, c.OnFull
 	c.Socket.Private = c.Private
@@ -102,7 +101,6 @@ type RPC struct {
 	handlers map[string]func(*Query)
 	fallback func(*Query)
 	counts   Counts
-	rtts     routing.RTTs
 	up       upkeep
 }
 

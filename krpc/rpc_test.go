@@ -1,7 +1,9 @@
 package krpc_test
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -41,6 +43,8 @@ func addr(i int) netip.AddrPort {
 // add starts an RPC at addr(i) that answers ping, find_node and get_peers (with its own token).
 func (l *lab) add(i int, cfg krpc.Config) *krpc.RPC {
 	l.t.Helper()
+	id := sha256.Sum256([]byte{byte(i)})
+	cfg.ID = id[:cmp.Or(cfg.IDLen, 20)]
 	r, err := krpc.New(cfg, l.net.Listen(addr(i)))
 	require.NoError(l.t, err)
 	l.rpcs = append(l.rpcs, r)
@@ -63,7 +67,7 @@ func (l *lab) add(i int, cfg krpc.Config) *krpc.RPC {
 	return r
 }
 
-// grow starts n RPCs that join through the first.
+// grow starts n RPCs that join through the first, one every two minutes: a newcomer is asked after 90 s, and listed then.
 func (l *lab) grow(n int) {
 	l.t.Helper()
 	for i := range n {
@@ -72,6 +76,7 @@ func (l *lab) grow(n int) {
 			cfg.Bootstrap = []string{addr(0).String()}
 		}
 		require.NoError(l.t, l.add(i, cfg).Ready(l.t.Context()))
+		time.Sleep(2 * time.Minute)
 	}
 }
 
@@ -109,13 +114,20 @@ func TestClosestFindsTheClosest(t *testing.T) {
 		for i, other := range l.rpcs[:60] {
 			all = append(all, routing.Node{Key: other.Key(), Addr: addr(i)})
 		}
-		require.Equal(t, nearest(all, target.Key(), 8), lookup.ClosestNodes())
+		require.Equal(t, texts(nearest(all, target.Key(), 8)), texts(lookup.ClosestNodes()))
 		for _, reply := range lookup.ClosestReplies() {
 			require.NotEmpty(t, reply.Token())
 		}
 		require.Zero(t, r.InFlight())
 		require.Positive(t, r.Len(), "who answered is in the table")
 	})
+}
+
+func texts(nodes []routing.Node) (out []string) {
+	for _, n := range nodes {
+		out = append(out, n.Key.String()[:8]+" "+n.Addr.String())
+	}
+	return out
 }
 
 func nearest(all []routing.Node, target routing.Key, n int) []routing.Node {
@@ -275,7 +287,9 @@ func TestLongIDs(t *testing.T) {
 				}
 			})
 			require.NoError(t, r.Ready(t.Context()))
+			time.Sleep(2 * time.Minute)
 		}
+		time.Sleep(time.Hour)
 		r := l.rpcs[11]
 		require.Len(t, r.ID(), 32)
 		require.Equal(t, 11, r.Len())
@@ -292,6 +306,7 @@ func TestUpkeepDropsTheDeadAndRejoins(t *testing.T) {
 		l.grow(30)
 		r := l.add(100, krpc.Config{Upkeep: true, Bootstrap: []string{addr(0).String()}})
 		require.NoError(t, r.Ready(t.Context()))
+		time.Sleep(20 * time.Minute)
 		require.Greater(t, r.Len(), 15)
 		for _, dead := range l.rpcs[10:30] {
 			dead.Close()

@@ -61,6 +61,7 @@ func (r *RPC) heard(m *Message, n routing.Node, now time.Time) (handle func(*Que
 	r.counts.Queries++
 	if !m.ReadOnly() && !n.Key.IsZero() {
 		r.table.Heard(n, now)
+		r.up.wakeLocked()
 	}
 	handle, ok := r.handlers[string(m.Method())]
 	if !ok {

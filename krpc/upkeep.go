@@ -10,7 +10,7 @@ import (
 	"github.com/dhtkit/dhtkit/socket"
 )
 
-// Ours: a join that reached nobody is tried again after joinRetry, then twice as long each time up to joinRetryMax.
+// Ours: a join that found fewer than K nodes is tried again after joinRetry, then twice as long each time up to joinRetryMax.
 const (
 	joinRetry    = 5 * time.Second
 	joinRetryMax = 5 * time.Minute
@@ -25,13 +25,15 @@ type upkeep struct {
 	pings *Asker
 	due   []routing.Task // scratch
 
+	ticks   time.Time             // when the socket will call tick
 	walk    *routing.Walk[*Reply] // the one lookup in progress, nil if none
 	asker   *Asker                // of walk
 	joining bool                  // walk is a join
 	targets []routing.Key         // refreshes that wait for walk to end
 
 	retry   time.Duration
-	rejoin  time.Time     // when a node without neighbours tries again; zero: it has not tried yet
+	rejoin  time.Time     // when a node with few neighbours tries again; zero: it has not tried yet
+	known   int           // nodes in the table when the last join began
 	joined  chan struct{} // closed when the first join ended, however it ended
 	stopped bool
 
@@ -41,7 +43,7 @@ type upkeep struct {
 
 func (u *upkeep) init(r *RPC) {
 	u.rpc, u.retry, u.joined = r, joinRetry, make(chan struct{})
-	u.pings = r.newAsker(func(routing.Node) Args { return PingArgs{} }, true, u.onPing)
+	u.pings = r.newAsker(askerConfig{args: same(PingArgs{}), background: true, onEvent: u.onPing})
 }
 
 // start begins the upkeep. Names are resolved beside it; everything else happens in ticks.
@@ -104,23 +106,36 @@ func (u *upkeep) tick(now time.Time) time.Time {
 			u.targets = append(u.targets, task.Target)
 		}
 	}
-	u.joinIfAlone(now)
+	u.joinIfFew(now)
 	u.nextRefresh()
-	if u.walk == nil && u.aloneLocked() && (next.IsZero() || u.rejoin.Before(next)) {
+	if u.walk == nil && u.fewLocked() && u.rejoin.Before(next) {
 		next = u.rejoin
 	}
+	u.ticks = next
 	return next
 }
 
-// aloneLocked reports whether the table is too small to find anybody through it although there is somebody to join.
-func (u *upkeep) aloneLocked() bool {
-	cfg := &u.rpc.cfg
-	return u.rpc.table.Len() == 0 && len(cfg.Bootstrap)+len(cfg.Nodes) > 0
+// wakeLocked asks for a tick if the table has got something to do before the next one.
+func (u *upkeep) wakeLocked() {
+	if next := u.rpc.table.Next(); u.rpc.cfg.Upkeep && next.Before(u.ticks) {
+		u.ticks = next
+		u.rpc.sock.WakeAt(next)
+	}
 }
 
-func (u *upkeep) joinIfAlone(now time.Time) {
-	if u.walk != nil || !u.aloneLocked() || now.Before(u.rejoin) {
+// fewLocked reports whether the table is too small to rely on, although there is somebody to learn of others from.
+func (u *upkeep) fewLocked() bool {
+	cfg, known := &u.rpc.cfg, u.rpc.table.Len()
+	return known < cfg.K && known+len(cfg.Bootstrap)+len(cfg.Nodes) > 0
+}
+
+// joinIfFew looks for the own neighbourhood while it is small: at once, then ever more seldom as long as nobody new is found.
+func (u *upkeep) joinIfFew(now time.Time) {
+	if u.walk != nil || !u.fewLocked() || now.Before(u.rejoin) {
 		return
+	}
+	if known := u.rpc.table.Len(); known > u.known {
+		u.known, u.retry = known, joinRetry
 	}
 	u.rejoin = now.Add(u.retry)
 	u.retry = min(2*u.retry, joinRetryMax)
@@ -143,9 +158,12 @@ func (u *upkeep) nextRefresh() {
 // begin starts a find_node lookup; it is over when its last event said so.
 func (u *upkeep) begin(target routing.Key, join bool, addrs []netip.AddrPort) {
 	r := u.rpc
-	args := findNode(target, r.cfg.IDLen)
 	var a *Asker
-	a = r.newAsker(func(routing.Node) Args { return args }, !join, func(ev socket.Event) bool { return u.onWalk(a, ev) })
+	a = r.newAsker(askerConfig{
+		args:       same(findNode(target, r.cfg.IDLen)),
+		background: !join,
+		onEvent:    func(ev socket.Event) bool { return u.onWalk(a, ev) },
+	})
 	u.asker, u.walk = a, routing.NewWalk(target, r.profile(routing.LookupConfig{}), a)
 	u.joining = join
 	for _, n := range r.table.AppendClosest(nil, target, 4*r.cfg.K) {
@@ -173,9 +191,7 @@ func (u *upkeep) end() {
 	u.walk, u.asker = nil, nil
 	if u.joining {
 		u.joining = false
-		if u.rpc.table.Len() > 0 {
-			u.retry = joinRetry
-		}
+		u.rpc.table.RefreshAll()
 		select {
 		case <-u.joined:
 		default:
@@ -183,6 +199,7 @@ func (u *upkeep) end() {
 		}
 	}
 	u.nextRefresh()
+	u.wakeLocked()
 }
 
 // onWalk takes an event of the walk of asker a (socket.GroupConfig.OnEvent). A walk that has ended wants none.

@@ -48,6 +48,7 @@ func (l *lab) add(cfg mainline.Config) *mainline.Node {
 	require.NoError(l.t, err)
 	l.nodes = append(l.nodes, node)
 	require.NoError(l.t, node.Ready(l.t.Context()))
+	time.Sleep(2 * time.Minute) // a newcomer is asked after 90 s, and listed then
 	return node
 }
 

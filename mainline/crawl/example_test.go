@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/netip"
 	"time"
 
 	"github.com/dhtkit/dhtkit/internal/simnet"
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
 	"github.com/dhtkit/dhtkit/mainline/crawl"
-
-	"net/netip"
 )
 
 // Ten nodes in memory; with mainline.Listen and a bootstrap address the same runs over UDP.
@@ -21,7 +20,7 @@ func Example() {
 	net := simnet.New(simnet.Config{Seed: 1, Latency: latency})
 	defer net.Close()
 	start := func(i int, cfg mainline.Config) *mainline.Node {
-		cfg.Bootstrap = []string{addr(0).String()}
+		cfg.Bootstrap, cfg.Private = []string{addr(0).String()}, true
 		node, err := mainline.New(cfg, net.Listen(addr(i)))
 		if err != nil {
 			log.Fatal(err)
