@@ -53,20 +53,26 @@ func (e *entry) answered(rtt, at time.Duration) {
 	}
 }
 
-// bucket holds the nodes of one depth: the verified ones in live, those that wait for a place in cache.
+// bucket holds the nodes of one depth: the verified ones in live, sorted by key, those that wait for a place in cache.
 type bucket struct {
-	heads   []uint64 // first 64 bits of each live key, parallel to live: what AppendClosest scans
+	heads   []uint64 // first 64 bits of each live key, parallel to live: what is searched
 	live    []entry
 	cache   []entry
 	touched time.Duration // a node was added or replaced, or one answered a query that was no ping of ours
 }
 
+// place returns where k is in live, or belongs.
+func (b *bucket) place(k *Key) int {
+	i, _ := slices.BinarySearch(b.heads, k.head())
+	for i < len(b.live) && b.live[i].key.Compare(*k) < 0 {
+		i++
+	}
+	return i
+}
+
 func (b *bucket) find(k *Key) int {
-	head := k.head()
-	for i, h := range b.heads {
-		if h == head && b.live[i].key == *k {
-			return i
-		}
+	if i := b.place(k); i < len(b.live) && b.live[i].key == *k {
+		return i
 	}
 	return -1
 }
@@ -76,15 +82,15 @@ func (b *bucket) findCached(k *Key) int {
 }
 
 func (b *bucket) add(e entry) {
-	b.heads = append(b.heads, e.key.head())
-	b.live = append(b.live, e)
+	i := b.place(&e.key)
+	b.heads = slices.Insert(b.heads, i, e.key.head())
+	b.live = slices.Insert(b.live, i, e)
 }
 
-// remove takes entry i out; the last one moves to its place.
 func (b *bucket) remove(i int) entry {
-	e, last := b.live[i], len(b.live)-1
-	b.live[i], b.heads[i] = b.live[last], b.heads[last]
-	b.live, b.heads = b.live[:last], b.heads[:last]
+	e := b.live[i]
+	b.heads = slices.Delete(b.heads, i, i+1)
+	b.live = slices.Delete(b.live, i, i+1)
 	return e
 }
 

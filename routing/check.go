@@ -47,6 +47,9 @@ func (c *tableCheck) bucket(t *Table, depth int) error {
 		case b.heads[i] != e.key.head():
 			return fmt.Errorf("head of %v is %x", e.node(), b.heads[i])
 		}
+		if i > 0 && b.live[i-1].key.Compare(e.key) >= 0 {
+			return fmt.Errorf("%v is out of order", e.node())
+		}
 		c.nets[e.host.net()]++
 		if nets[e.host.net()]++; nets[e.host.net()] > t.cfg.PerNetBucket {
 			return fmt.Errorf("too many of the net of %v", e.node())

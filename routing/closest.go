@@ -1,5 +1,7 @@
 package routing
 
+import "math/bits"
+
 // AppendClosest appends the n nodes closest to target, nearest first, to dst. They are chosen exactly, among all
 // verified nodes whose last query did not fail; fewer only if the table has fewer. It allocates only if dst has to grow.
 //
@@ -33,57 +35,67 @@ func (t *Table) AppendClosest(dst []Node, target Key, n int) []Node {
 	return dst
 }
 
-// pick is an entry's place in its bucket with the first 64 bits of its distance.
-type pick struct {
-	distance uint64
-	at       int
+// appendClosest appends the bucket's nodes, nearest first, until dst has end of them.
+func (b *bucket) appendClosest(dst []Node, target *Key, end int) []Node {
+	if len(b.heads) == 0 || len(dst) >= end {
+		return dst
+	}
+	return b.appendRange(dst, target, 0, len(b.heads), end)
 }
 
-// appendClosest appends the bucket's nodes, nearest first, until dst has end of them. Each pass picks the next few
-// with an insertion into a small array on the stack, so a bucket of 128 costs one scan for the usual 8 or 16.
-func (b *bucket) appendClosest(dst []Node, target *Key, end int) []Node {
-	var room [16]pick
-	last := -1
-	for len(dst) < end {
-		picks := b.nearest(room[:0:min(len(room), end-len(dst))], target, last)
-		for _, p := range picks {
-			dst = append(dst, b.live[p.at].node())
+// appendRange appends the sound nodes of live[lo:hi], which is not empty, nearest first. Sorted keys are a trie: below
+// the first bit in which they differ, all on the target's side are nearer than all on the other.
+func (b *bucket) appendRange(dst []Node, target *Key, lo, hi, end int) []Node {
+	if hi-lo == 1 {
+		if e := &b.live[lo]; e.fails == 0 {
+			dst = append(dst, e.node())
 		}
-		if len(picks) < cap(picks) {
-			break
+		return dst
+	}
+	differ := b.heads[lo] ^ b.heads[hi-1]
+	if differ == 0 {
+		return b.appendTwins(dst, target, lo, hi, end)
+	}
+	bit := uint64(1) << (bits.Len64(differ) - 1)
+	mid, top := lo+1, hi-1 // heads[lo] is on the low side, heads[hi-1] on the high one
+	for mid < top {
+		if m := (mid + top) / 2; b.heads[m]&bit == 0 {
+			mid = m + 1
+		} else {
+			top = m
 		}
-		last = picks[len(picks)-1].at
+	}
+	if target.head()&bit == 0 {
+		dst = b.appendRange(dst, target, lo, mid, end)
+		if len(dst) < end {
+			dst = b.appendRange(dst, target, mid, hi, end)
+		}
+		return dst
+	}
+	dst = b.appendRange(dst, target, mid, hi, end)
+	if len(dst) < end {
+		dst = b.appendRange(dst, target, lo, mid, end)
 	}
 	return dst
 }
 
-// nearest fills picks up to its capacity with the entries nearest to target that are farther than entry last.
-func (b *bucket) nearest(picks []pick, target *Key, last int) []pick {
-	head := target.head()
-	for i, h := range b.heads {
-		p := pick{h ^ head, i}
-		if b.live[i].fails != 0 || last >= 0 && !b.nearer(target, pick{b.heads[last] ^ head, last}, p) {
-			continue
-		}
-		if len(picks) == cap(picks) {
-			if !b.nearer(target, p, picks[len(picks)-1]) {
-				continue
+// appendTwins is appendRange for keys with the same first 64 bits, which chance does not make. Each round takes the
+// nearest that is farther than the one before.
+func (b *bucket) appendTwins(dst []Node, target *Key, lo, hi, end int) []Node {
+	var last *Key
+	for len(dst) < end {
+		var next *entry
+		for i := lo; i < hi; i++ {
+			e := &b.live[i]
+			if e.fails == 0 && (last == nil || compareDistance(target, &e.key, last) > 0) &&
+				(next == nil || compareDistance(target, &e.key, &next.key) < 0) {
+				next = e
 			}
-			picks = picks[:len(picks)-1]
 		}
-		picks = append(picks, p)
-		at := len(picks) - 1
-		for ; at > 0 && b.nearer(target, p, picks[at-1]); at-- {
-			picks[at] = picks[at-1]
+		if next == nil {
+			break
 		}
-		picks[at] = p
+		dst, last = append(dst, next.node()), &next.key
 	}
-	return picks
-}
-
-func (b *bucket) nearer(target *Key, p, q pick) bool {
-	if p.distance != q.distance {
-		return p.distance < q.distance
-	}
-	return compareDistance(target, &b.live[p.at].key, &b.live[q.at].key) < 0
+	return dst
 }

@@ -12,12 +12,11 @@ type tally struct {
 
 func (t *Table) tally(e *entry, depth int) tally {
 	var n tally
-	net := e.host.net()
 	for i := range t.buckets {
 		b := &t.buckets[i]
 		for j := range b.live {
 			o := &b.live[j]
-			if o.host.net() != net {
+			if !o.host.sameNet(&e.host) {
 				continue
 			}
 			n.table++
@@ -32,7 +31,10 @@ func (t *Table) tally(e *entry, depth int) tally {
 		}
 		for j := range b.cache {
 			o := &b.cache[j]
-			if i == depth && o.host.net() == net {
+			if !o.host.sameNet(&e.host) {
+				continue
+			}
+			if i == depth {
 				n.cache++
 			}
 			if o.host == e.host {
@@ -70,8 +72,11 @@ func (t *Table) mayWait(e *entry, depth int) bool {
 // candidates that would leave e's address over its limit. It reports whether e may come in its place: not
 // if the old one had answered us, for a node that changes its id is not to be trusted at once.
 func (t *Table) evictSameEndpoint(e *entry) bool {
-	trusted := true
 	ips := t.tally(e, 0).ips
+	if ips == 0 {
+		return true
+	}
+	trusted := true
 	for i := range t.buckets {
 		b := &t.buckets[i]
 		for j := len(b.live) - 1; j >= 0; j-- {

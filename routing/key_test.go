@@ -86,7 +86,11 @@ func TestKeyWindow(t *testing.T) {
 }
 
 func TestSameNetwork(t *testing.T) {
-	same := func(a, b string) bool { return netOf(netip.MustParseAddr(a)) == netOf(netip.MustParseAddr(b)) }
+	same := func(a, b string) bool {
+		x, y := hostOf(netip.MustParseAddr(a)), hostOf(netip.MustParseAddr(b))
+		require.Equal(t, x.net() == y.net(), x.sameNet(&y))
+		return x.net() == y.net()
+	}
 	require.True(t, same("10.1.2.3", "10.1.2.250"))
 	require.False(t, same("10.1.2.3", "10.1.3.3"))
 	require.True(t, same("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"))

@@ -44,13 +44,19 @@ func hostOf(a netip.Addr) host { return a.As16() }
 func (h host) addr() netip.Addr { return netip.AddrFrom16(h).Unmap() }
 
 // net returns the network the diversity rules count in, as a number: the /24 of an IPv4 address, the /64 of an IPv6
-// address. IPv4 networks are mapped into multicast space, where no IPv6 node lives.
+// address. IPv4 networks, and others in ::/64, are mapped into multicast space, where no IPv6 node lives.
 func (h *host) net() uint64 {
 	hi, lo := binary.BigEndian.Uint64(h[:8]), binary.BigEndian.Uint64(h[8:])
-	if hi == 0 && lo>>32 == 0xffff {
-		return 0xffff<<48 | lo>>8&0xffffff
+	if hi == 0 {
+		return 0xff<<56 | lo>>8
 	}
 	return hi
+}
+
+// sameNet is h.net() == o.net(), made for scans.
+func (h *host) sameNet(o *host) bool {
+	hi, lo := binary.BigEndian.Uint64(h[:8]), binary.BigEndian.Uint64(h[8:])
+	return hi == binary.BigEndian.Uint64(o[:8]) && (hi != 0 || (lo^binary.BigEndian.Uint64(o[8:]))>>8 == 0)
 }
 
 // netOf is host.net for an address in its ordinary form.

@@ -246,6 +246,26 @@ func TestAppendClosestIsExact(t *testing.T) {
 	}
 }
 
+// Keys made to agree in their first 64 bits are told apart by the rest.
+func TestAppendClosestOfTwins(t *testing.T) {
+	r := seeded(34)
+	b := newBench(t, RandomKey(r, 20, Key{}, 0), Config{K: 40})
+	stem := RandomKey(r, 20, Key{}, 0)
+	for i := range 40 {
+		b.answered(Node{RandomKey(r, 20, stem, 64), addr(i)}, 1)
+	}
+	b.failed(b.live()[3])
+	want := slices.Delete(b.live(), 3, 4)
+	for range 20 {
+		target := RandomKey(r, 20, stem, 64)
+		slices.SortFunc(want, func(x, y Node) int { return CompareDistance(target, x.Key, y.Key) })
+		for _, n := range []int{1, 8, 39} {
+			require.Equal(t, want[:n], b.AppendClosest(nil, target, n))
+		}
+		require.Equal(t, want, b.AppendClosest(nil, target, 40))
+	}
+}
+
 func TestAppendClosestAllocatesNothing(t *testing.T) {
 	for _, far := range [][]int{nil, WideFar} {
 		r := seeded(6)
