@@ -52,8 +52,8 @@ type Crawl struct {
 	args  krpc.FindNodeArgs // of the query that is being asked
 	front *frontier
 	rtts  routing.RTTs
-	open  int // queries in flight that are not late
-	wait  map[netip.AddrPort]bool
+	open  int                     // queries in flight that are not late
+	late  map[netip.AddrPort]bool // queries in flight that are
 
 	stopped atomic.Bool
 
@@ -71,7 +71,7 @@ func New(n *mainline.Node, cfg Config) *Crawl {
 		cfg:   cfg,
 		rpc:   n.RPC(),
 		front: newFrontier(cfg.Tries, rand.New(rand.NewPCG(cfg.Seed, cfg.Seed))),
-		wait:  make(map[netip.AddrPort]bool),
+		late:  make(map[netip.AddrPort]bool),
 		stats: Stats{Losses: make(map[string]uint64)},
 	}
 	c.asker = c.rpc.NewAsker(func(routing.Node) krpc.Args { return &c.args }, false).AnyID()
@@ -103,7 +103,7 @@ func (c *Crawl) Nodes(ctx context.Context) iter.Seq2[Found, error] {
 		}
 		for {
 			c.fill()
-			if c.asker.InFlight() == 0 && (c.done() || c.front.waiting() == 0) {
+			if c.open == 0 && len(c.late) == 0 && (c.done() || c.front.waiting() == 0) {
 				break
 			}
 			ev, err := c.asker.Wait(ctx)
@@ -169,11 +169,11 @@ func (c *Crawl) settle(ev routing.Event[*krpc.Reply]) (Found, bool) {
 		return Found{}, false
 	case routing.Late:
 		c.open--
-		c.wait[addr] = true
+		c.late[addr] = true
 		return Found{}, false
 	}
-	if c.wait[addr] {
-		delete(c.wait, addr)
+	if c.late[addr] {
+		delete(c.late, addr)
 	} else {
 		c.open--
 	}
