@@ -67,10 +67,15 @@ func eachNode(list []byte, idLen, peerLen int, yield func(routing.Node) bool) bo
 	if idLen < 1 || idLen > routing.KeySize {
 		return true
 	}
+	var n routing.Node // what lies behind the id in its key stays zero
 	for size := idLen + peerLen; len(list) >= size; list = list[size:] {
-		n := routing.Node{Key: routing.KeyOf(list[:idLen])}
+		if idLen == IDSize {
+			*(*ID)(n.Key[:]) = ID(list) // a copy of known length is three moves
+		} else {
+			copy(n.Key[:idLen], list)
+		}
 		var ok bool
-		if n.Addr, ok = peerAddr(list[idLen:size]); !ok || n.Key.IsZero() {
+		if n.Addr, ok = peerAddr(list[idLen:size]); !ok || list[0] == 0 && n.Key.IsZero() {
 			continue
 		}
 		if !yield(n) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -102,12 +103,7 @@ func (v *refValue) text(key string, lengths ...int) (string, bool) {
 	if x == nil || x.kind != 's' {
 		return "", false
 	}
-	for _, n := range lengths {
-		if len(x.str) == n {
-			return x.str, true
-		}
-	}
-	return x.str, len(lengths) == 0
+	return x.str, len(lengths) == 0 || slices.Contains(lengths, len(x.str))
 }
 
 func (v *refValue) number(key string) (int64, bool) {

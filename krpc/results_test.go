@@ -2,6 +2,7 @@ package krpc
 
 import (
 	"bytes"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -92,7 +93,7 @@ func TestNodesAreTolerant(t *testing.T) {
 		got = append(got, n.Addr.String())
 	}
 	require.Equal(t, []string{"[2001:db8::1]:6881"}, got)
-	for _, idLen := range []int{-1, 0, 33, 1 << 40} {
+	for _, idLen := range []int{-1, 0, 33, math.MaxInt} {
 		for range m.Contacts(idLen) {
 			t.Fatal("no id is that long")
 		}

@@ -1,5 +1,7 @@
 package krpc
 
+import "iter"
+
 // The cursor: bencode (BEP 3) read in place, without recursion and without copying.
 //
 // Positions are offsets into the datagram. Functions that look past a value return the offset behind it, or bad, or
@@ -172,7 +174,7 @@ func integer(raw []byte) (int64, bool) {
 }
 
 // members iterates over the raw values of the list that raw is; nothing for another type. raw is one valid value.
-func members(raw []byte) func(yield func([]byte) bool) {
+func members(raw []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if len(raw) == 0 || raw[0] != 'l' {
 			return
@@ -189,7 +191,7 @@ func members(raw []byte) func(yield func([]byte) bool) {
 
 // pairs iterates over the keys and raw values of the dictionary that raw is, in the order they come; nothing for
 // another type. raw is one valid value.
-func pairs(raw []byte) func(yield func(key, value []byte) bool) {
+func pairs(raw []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
 		if len(raw) == 0 || raw[0] != 'd' {
 			return
