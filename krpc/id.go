@@ -1,6 +1,7 @@
 package krpc
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -62,9 +63,9 @@ func (id ID) MarshalBencode() ([]byte, error) { return append([]byte("20:"), id[
 
 // UnmarshalBencode reads a string of exactly 20 bytes.
 func (id *ID) UnmarshalBencode(b []byte) error {
-	s := content(b)
-	if len(s) != IDSize {
-		return fmt.Errorf("krpc: %d bytes are no id", len(s))
+	s, ok := bytes.CutPrefix(b, []byte("20:"))
+	if !ok || len(s) != IDSize {
+		return fmt.Errorf("krpc: an id is a string of %d bytes", IDSize)
 	}
 	*id = ID(s)
 	return nil

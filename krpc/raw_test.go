@@ -156,4 +156,10 @@ func TestID(t *testing.T) {
 	enc, err := bencode.Marshal(id)
 	require.NoError(t, err)
 	require.Equal(t, "20:abcdefghij0123456789", string(enc))
+	var back ID
+	require.NoError(t, bencode.Unmarshal(enc, &back))
+	require.Equal(t, id, back)
+	for _, bad := range []string{"", "2", "19:abcdefghij012345678", "020:abcdefghij0123456789", "i20e"} {
+		require.Error(t, back.UnmarshalBencode([]byte(bad)), bad)
+	}
 }

@@ -224,3 +224,11 @@ func TestCanonical(t *testing.T) {
 		require.False(t, Canonical([]byte(in)), in)
 	}
 }
+
+// Strings around the lengths where the head grows by a digit.
+func TestContentOfEveryLength(t *testing.T) {
+	for n := range 1100 {
+		s := strings.Repeat("x", n)
+		require.Equal(t, s, string(content(appendText(nil, s))))
+	}
+}
