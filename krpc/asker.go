@@ -3,6 +3,7 @@ package krpc
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/dhtkit/dhtkit/routing"
@@ -10,17 +11,18 @@ import (
 )
 
 // Asker sends queries of one lookup and turns what comes back into events of the routing package. Drivers of routing own
-// one each; a program with a walk of its own (a crawler) uses it directly. It is not safe for concurrent use.
+// one each; a program with a walk of its own (a crawler) uses it directly. Ask is for one goroutine at a time, and so is
+// Wait.
 type Asker struct {
 	rpc   *RPC
+	cfg   askerConfig
 	group *socket.Group
-	args  func(routing.Node) Args
-	nodes []routing.Node // asked, by tag
-	free  []uint32       // tags to use again
+	anyID bool // a node may answer under another id than the one it is known by
 
-	resends int    // of a silent query
-	anyID   bool   // a node may answer under another id than the one it is known by
-	refused *Error // last error with a code of 300 to 399 (BEP 44)
+	mu      sync.Mutex     // guards what follows; taken after the RPC's lock
+	nodes   []routing.Node // asked, by tag
+	free    []uint32       // tags to use again
+	refused *Error         // last error with a code of 300 to 399 (BEP 44)
 }
 
 // NewAsker returns an Asker whose query to each node is what args says; an Args that is the same for all costs nothing.
@@ -38,9 +40,22 @@ type askerConfig struct {
 }
 
 func (r *RPC) newAsker(cfg askerConfig) *Asker {
-	a := &Asker{rpc: r, args: cfg.args, resends: cfg.resends}
+	a := &Asker{rpc: r, cfg: cfg}
 	a.group = r.sock.Group(socket.GroupConfig{Window: cfg.window, Background: cfg.background, OnEvent: cfg.onEvent})
 	return a
+}
+
+// Deliver makes every event a call of handle, on a goroutine of the socket, one at a time, instead of something to Wait for.
+// handle may Ask and Close and must not block. Call it before the first Ask.
+func (a *Asker) Deliver(handle func(routing.Event[*Reply])) {
+	a.group = a.rpc.sock.Group(socket.GroupConfig{
+		Window:     a.cfg.window,
+		Background: a.cfg.background,
+		OnEvent: func(ev socket.Event) bool {
+			handle(a.event(ev))
+			return false
+		},
+	})
 }
 
 // same is the query of a lookup that asks every node the same.
@@ -72,14 +87,14 @@ func (a *Asker) Ask(n routing.Node, soft, hard time.Duration) error {
 	tag := a.tag(n)
 	err := a.group.Send(socket.Query{
 		To:      n.Addr,
-		Packet:  &packet{args: a.args(n), id: a.rpc.ID(), head: Header{Version: a.rpc.cfg.Version, ReadOnly: a.rpc.cfg.ReadOnly}},
+		Packet:  &packet{args: a.cfg.args(n), id: a.rpc.ID(), head: Header{Version: a.rpc.cfg.Version, ReadOnly: a.rpc.cfg.ReadOnly}},
 		Tag:     uint64(tag),
 		Soft:    soft,
 		Hard:    hard,
-		Resends: a.resends,
+		Resends: a.cfg.resends,
 	})
 	if err != nil {
-		a.free = append(a.free, tag)
+		a.release(tag)
 	}
 	if errors.Is(err, socket.ErrFull) {
 		return routing.ErrFull
@@ -87,7 +102,10 @@ func (a *Asker) Ask(n routing.Node, soft, hard time.Duration) error {
 	return err
 }
 
+// tag numbers a query, so that its events can be told whom it was for.
 func (a *Asker) tag(n routing.Node) uint32 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if last := len(a.free) - 1; last >= 0 {
 		tag := a.free[last]
 		a.free = a.free[:last]
@@ -96,6 +114,23 @@ func (a *Asker) tag(n routing.Node) uint32 {
 	}
 	a.nodes = append(a.nodes, n)
 	return uint32(len(a.nodes) - 1)
+}
+
+func (a *Asker) release(tag uint32) {
+	a.mu.Lock()
+	a.free = append(a.free, tag)
+	a.mu.Unlock()
+}
+
+// asked returns the node of a query, and whether more events of it follow.
+func (a *Asker) asked(ev socket.Event) (n routing.Node, ended bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n, ended = a.nodes[ev.Tag], ev.Kind != socket.Late
+	if ended {
+		a.free = append(a.free, uint32(ev.Tag))
+	}
+	return n, ended
 }
 
 // Wait returns the next event (routing.Asker).
@@ -107,9 +142,13 @@ func (a *Asker) Wait(ctx context.Context) (routing.Event[*Reply], error) {
 		}
 		return routing.Event[*Reply]{}, err
 	}
+	return a.event(ev), nil
+}
+
+func (a *Asker) event(ev socket.Event) routing.Event[*Reply] {
 	a.rpc.mu.Lock()
 	defer a.rpc.mu.Unlock()
-	return a.eventLocked(ev), nil
+	return a.eventLocked(ev)
 }
 
 // Close frees every query in flight (routing.Asker).
@@ -123,13 +162,12 @@ func (a *Asker) eventLocked(ev socket.Event) routing.Event[*Reply] {
 	if ev.Kind == socket.Room {
 		return routing.Event[*Reply]{Outcome: routing.Room}
 	}
-	n := a.nodes[ev.Tag]
+	n, ended := a.asked(ev)
 	out := routing.Event[*Reply]{Node: n, RTT: ev.RTT}
-	if ev.Kind == socket.Late {
+	if !ended {
 		out.Outcome = routing.Late
 		return out
 	}
-	a.free = append(a.free, uint32(ev.Tag))
 	switch ev.Kind {
 	case socket.Reply:
 		if a.anyID {
@@ -142,14 +180,21 @@ func (a *Asker) eventLocked(ev socket.Event) routing.Event[*Reply] {
 	default:
 		out.Err = ev.Err
 	}
-	if e, ok := out.Err.(*Error); ok && e.Code >= 300 && e.Code < 400 {
-		a.refused = e
-	}
 	out.Outcome = routing.Alive
 	if out.Err != nil {
 		out.Outcome = routing.Failed
+		a.note(out.Err)
 	}
 	return out
+}
+
+// note keeps the errors that QueryAll surfaces.
+func (a *Asker) note(err error) {
+	if e, ok := err.(*Error); ok && e.Code >= 300 && e.Code < 400 {
+		a.mu.Lock()
+		a.refused = e
+		a.mu.Unlock()
+	}
 }
 
 func (r *RPC) failedLocked(n routing.Node, now time.Time) {

@@ -109,3 +109,29 @@ func TestCallsAfterClose(t *testing.T) {
 		require.Error(t, err)
 	})
 }
+
+func TestDriveIsALookupWithoutALoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		l.grow(30)
+		r := l.add(100, krpc.Config{Bootstrap: []string{addr(0).String()}})
+		target := krpc.ID{0x42}
+		lookup := r.Closest(target.Key(), krpc.FindNodeArgs{Target: target})
+		ended := make(chan error, 2)
+		replies := 0
+		lookup.Drive(func(*krpc.Reply) { replies++ }, func(err error) { ended <- err })
+		require.NoError(t, <-ended)
+		require.Len(t, lookup.ClosestNodes(), 8)
+		require.Equal(t, replies, lookup.Stats().Answered)
+		require.Zero(t, r.InFlight())
+
+		stop := r.Closest(target.Key(), krpc.FindNodeArgs{Target: target}).Drive(func(*krpc.Reply) {}, func(err error) { ended <- err })
+		stop()
+		require.Zero(t, r.InFlight())
+		alone := l.add(101, krpc.Config{})
+		alone.Closest(target.Key(), krpc.PingArgs{}).Drive(func(*krpc.Reply) {}, func(err error) { ended <- err })
+		require.ErrorIs(t, <-ended, routing.ErrNoNodes)
+		synctest.Wait()
+		require.Empty(t, ended)
+	})
+}

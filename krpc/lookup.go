@@ -45,8 +45,9 @@ func (r *RPC) QueryNode(ctx context.Context, n routing.Node, args Args) (*Reply,
 type Lookup struct {
 	rpc    *RPC
 	target routing.Key
+	asker  *Asker
 	walk   *routing.Walk[*Reply]
-	seeded bool
+	begun  bool
 }
 
 // Closest prepares a lookup that asks the nodes ever nearer to target, with the profile of Config.Lookup.
@@ -61,7 +62,7 @@ func (r *RPC) Walk(target routing.Key, args Args, cfg routing.LookupConfig) *Loo
 
 func (r *RPC) walk(target routing.Key, args Args, cfg routing.LookupConfig, background bool) *Lookup {
 	asker := r.newAsker(askerConfig{args: same(args), background: background, window: r.cfg.Concurrency})
-	return &Lookup{rpc: r, target: target, walk: routing.NewWalk(target, r.profile(cfg), asker)}
+	return &Lookup{rpc: r, target: target, asker: asker, walk: routing.NewWalk(target, r.profile(cfg), asker)}
 }
 
 // profile completes a lookup profile with what the network says.
@@ -117,10 +118,10 @@ func (l *Lookup) Stats() routing.Stats { return l.walk.Stats() }
 // names may have to be resolved. A node that is still joining joins first: bittorrent-dht, rtorrent and others name no nodes
 // beside peers, so a walk that starts from a few bootstrap addresses may end with them.
 func (l *Lookup) seed(ctx context.Context) error {
-	if l.seeded {
+	if l.begun {
 		return nil
 	}
-	l.seeded = true
+	l.begun = true
 	if err := l.rpc.Ready(ctx); err != nil {
 		return err
 	}

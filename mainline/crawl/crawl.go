@@ -101,11 +101,7 @@ func (c *Crawl) Nodes(ctx context.Context) iter.Seq2[Found, error] {
 			yield(Found{}, err)
 			return
 		}
-		for {
-			c.fill()
-			if c.open == 0 && len(c.late) == 0 && (c.done() || c.front.waiting() == 0) {
-				break
-			}
+		for c.fill(); !c.over(); c.fill() {
 			ev, err := c.asker.Wait(ctx)
 			if err != nil {
 				yield(Found{}, err)
@@ -115,10 +111,23 @@ func (c *Crawl) Nodes(ctx context.Context) iter.Seq2[Found, error] {
 				return
 			}
 		}
-		if s := c.Stats(); s.Nodes == 0 && s.Queries > 0 && !c.stopped.Load() {
-			yield(Found{}, routing.ErrNoAnswer)
+		if err := c.err(); err != nil {
+			yield(Found{}, err)
 		}
 	}
+}
+
+// over reports whether nothing is in flight and nothing more will be.
+func (c *Crawl) over() bool {
+	return c.open == 0 && len(c.late) == 0 && (c.done() || c.front.waiting() == 0)
+}
+
+// err is what a crawl that is over ends with.
+func (c *Crawl) err() error {
+	if s := c.Stats(); s.Nodes == 0 && s.Queries > 0 && !c.stopped.Load() {
+		return routing.ErrNoAnswer
+	}
+	return nil
 }
 
 func (c *Crawl) seed(ctx context.Context) error {

@@ -139,3 +139,19 @@ func TestNobodyThere(t *testing.T) {
 		require.ErrorIs(t, last, routing.ErrNoAnswer)
 	})
 }
+
+func TestDriveIsTheSameWithoutALoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, crawler := network(t, 60, simnet.Config{Seed: 1})
+		c := crawl.New(crawler, crawl.Config{})
+		found := make(map[netip.AddrPort]bool)
+		ended := make(chan error, 2)
+		c.Drive(func(f crawl.Found) { found[f.Addr] = true }, func(err error) { ended <- err })
+		require.NoError(t, <-ended)
+		require.Len(t, found, 60)
+		require.Equal(t, 60, c.Stats().Nodes)
+		synctest.Wait()
+		require.Empty(t, ended, "done once")
+		require.Zero(t, crawler.RPC().InFlight())
+	})
+}
