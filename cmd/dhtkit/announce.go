@@ -37,7 +37,7 @@ type announceSummary struct {
 }
 
 func (s *announceSummary) line() string {
-	return fmt.Sprintf("stored %d times in %d rounds; %s", s.Stored, s.Rounds, s.tail())
+	return fmt.Sprintf("nodes that stored it: %d, rounds: %d; %s", s.Stored, s.Rounds, s.tail())
 }
 
 func (a *app) announceCommand() *cobra.Command {
@@ -61,7 +61,7 @@ one IP:PORT a line. It does so again every 15 minutes until interrupted, since n
 }
 
 func (v *announceVerb) run(ctx context.Context, args []string) error {
-	ids, err := hashes([]word{{text: args[0]}})
+	ids, err := hashes([]word{{text: args[0]}}, anInfoHash)
 	if err != nil {
 		return err
 	}
@@ -77,17 +77,13 @@ func (v *announceVerb) run(ctx context.Context, args []string) error {
 	if v.every <= 0 {
 		return usagef("--every %v is not above zero", v.every)
 	}
-	return v.serve(ctx, need{verb: "announce", upkeep: true}, v.work)
-}
-
-func (v *announceVerb) work(ctx context.Context, s *session) (summarizer, error) {
 	sum := &announceSummary{Type: "summary"}
-	err := s.join(ctx)
-	if err == nil {
-		err = v.rounds(ctx, s, sum)
-	}
-	sum.totals = s.totals(ctx)
-	return sum, err
+	return v.serve(ctx, need{verb: "announce", upkeep: true}, sum, func(ctx context.Context, s *session) error {
+		if err := s.join(ctx); err != nil {
+			return err
+		}
+		return v.rounds(ctx, s, sum)
+	})
 }
 
 // rounds announces until it is enough.
@@ -102,7 +98,7 @@ func (v *announceVerb) rounds(ctx context.Context, s *session, sum *announceSumm
 		if err != nil {
 			s.console.say("dhtkit: this round failed, the next one is in %v: %v", v.every, err)
 		}
-		s.progress.show(func() string { return fmt.Sprintf("stored %d times in %d rounds", sum.Stored, sum.Rounds) })
+		s.progress.show(func() string { return fmt.Sprintf("nodes that stored it: %d, rounds: %d", sum.Stored, sum.Rounds) })
 		pause := time.NewTimer(v.every)
 		select {
 		case <-pause.C:

@@ -69,10 +69,13 @@ func (v *crawlVerb) run(ctx context.Context) error {
 	if v.maxNodes == 0 || (v.flags.max > 0 && v.flags.max < v.maxNodes) {
 		v.maxNodes = v.flags.max
 	}
-	return v.serve(ctx, need{verb: "crawl"}, v.work)
+	sum := &crawlSummary{Type: "summary"}
+	return v.serve(ctx, need{verb: "crawl"}, sum, func(ctx context.Context, s *session) error {
+		return v.work(ctx, s, sum)
+	})
 }
 
-func (v *crawlVerb) work(ctx context.Context, s *session) (summarizer, error) {
+func (v *crawlVerb) work(ctx context.Context, s *session, sum *crawlSummary) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	if v.maxTime > 0 {
@@ -85,12 +88,12 @@ func (v *crawlVerb) work(ctx context.Context, s *session) (summarizer, error) {
 
 	found, err := v.nodes(ctx, s, c, func() { stop(errLimit) })
 	stats := c.Stats()
-	sum := &crawlSummary{Type: "summary", Nodes: found, totals: s.totals(ctx), Seen: stats.Seen}
+	sum.Nodes, sum.Seen, sum.totals = found, stats.Seen, s.totals(ctx)
 	sum.Queries, sum.Answered, sum.Losses = stats.Queries, stats.Answered, stats.Losses
 	if found > 0 {
 		sum.PerNode = math.Round(100*float64(stats.Queries)/float64(found)) / 100
 	}
-	return sum, cmp.Or(err, outcome(ctx, found))
+	return cmp.Or(err, outcome(ctx, found))
 }
 
 // nodes prints every node and returns how many there are. enough is called when there are as many as were wanted.

@@ -52,7 +52,7 @@ func (v *findVerb) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ids, err := nodeIDs(all)
+	ids, err := hashes(all, anID)
 	if err != nil {
 		return err
 	}
@@ -62,30 +62,28 @@ func (v *findVerb) run(ctx context.Context, args []string) error {
 	if v.k < 1 || v.k > maxClosest {
 		return usagef("-k %d is not within 1..%d", v.k, maxClosest)
 	}
-	return v.serve(ctx, need{verb: "find", upkeep: true}, func(ctx context.Context, s *session) (summarizer, error) {
-		return v.work(ctx, s, ids)
+	sum := &findSummary{Type: "summary"}
+	return v.serve(ctx, need{verb: "find", upkeep: true}, sum, func(ctx context.Context, s *session) error {
+		return v.work(ctx, s, ids, sum)
 	})
 }
 
-func (v *findVerb) work(ctx context.Context, s *session, ids []krpc.ID) (summarizer, error) {
-	found := 0
-	err := s.join(ctx)
+func (v *findVerb) work(ctx context.Context, s *session, ids []krpc.ID, sum *findSummary) error {
+	if err := s.join(ctx); err != nil {
+		return err
+	}
 	s.progress.show(func() string {
 		queries, answered := s.net.counts()
 		return "looking: " + queriesText(queries, answered)
 	})
 	for _, id := range ids {
+		n, err := v.find(ctx, s, id)
+		sum.Nodes += n
 		if err != nil {
-			break
+			return err
 		}
-		var n int
-		n, err = v.find(ctx, s, id)
-		found += n
 	}
-	if err == nil {
-		err = outcome(ctx, found)
-	}
-	return &findSummary{Type: "summary", Nodes: found, totals: s.totals(ctx)}, err
+	return outcome(ctx, sum.Nodes)
 }
 
 // find prints the nodes closest to one id and returns how many. Those of a lookup that was stopped are printed too.

@@ -14,6 +14,7 @@ func (a *app) help(w io.Writer, cmd *cobra.Command) {
 		fmt.Fprintln(w, strings.TrimSpace(cmd.Long))
 		return
 	}
+	cmd.InitDefaultHelpFlag()
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "Examples:\n%s\n\n", cmd.Example)
 	}

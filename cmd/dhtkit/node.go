@@ -34,14 +34,18 @@ output is READY IP:PORT, as soon as the socket is open (with --json the start ob
 it is interrupted; that is its normal end, with exit code 0.`,
 		Args: arguments(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return v.serve(cmd.Context(), need{verb: "node", alone: true, serve: true, upkeep: true}, v.work)
+			sum := &nodeSummary{Type: "summary"}
+			n := need{verb: "node", alone: true, serve: true, upkeep: true}
+			return v.serve(cmd.Context(), n, sum, func(ctx context.Context, s *session) error {
+				return v.work(ctx, s, sum)
+			})
 		},
 	}
 	a.localFlag(cmd)
 	return cmd
 }
 
-func (v *nodeVerb) work(ctx context.Context, s *session) (summarizer, error) {
+func (v *nodeVerb) work(ctx context.Context, s *session, sum *nodeSummary) error {
 	node := s.net.node
 	served := func() uint64 { return node.RPC().Socket().Stats().Responses }
 	s.progress.show(func() string { return fmt.Sprintf("%d nodes in the table, %d queries served", node.Len(), served()) })
@@ -51,8 +55,8 @@ func (v *nodeVerb) work(ctx context.Context, s *session) (summarizer, error) {
 		v.joined(s)
 	}
 	<-ctx.Done()
-	sum := &nodeSummary{Type: "summary", Table: node.Len(), Served: served(), totals: s.totals(context.WithoutCancel(ctx))}
-	return sum, nil
+	sum.Table, sum.Served, sum.totals = node.Len(), served(), s.totals(context.WithoutCancel(ctx))
+	return nil
 }
 
 // joined says how joining went. A node that reached nobody goes on trying.

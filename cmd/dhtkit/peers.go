@@ -39,9 +39,9 @@ type peersSummary struct {
 }
 
 func (s *peersSummary) line() string {
-	text := fmt.Sprintf("%d peers of %d of %d hashes", s.Peers, s.WithPeer, s.Hashes)
+	text := fmt.Sprintf("peers: %d, of %d hashes %d have any", s.Peers, s.Hashes, s.WithPeer)
 	if s.Stored > 0 {
-		text += fmt.Sprintf(", announced to %d nodes", s.Stored)
+		text += fmt.Sprintf("; nodes that stored the announcement: %d", s.Stored)
 	}
 	return text + "; " + s.tail()
 }
@@ -70,7 +70,7 @@ func (v *peersVerb) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ids, err := hashes(all)
+	ids, err := hashes(all, anInfoHash)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,9 @@ func (v *peersVerb) run(ctx context.Context, args []string) error {
 	if v.first {
 		v.flags.max = 1
 	}
-	return v.serve(ctx, need{verb: "peers", upkeep: true}, func(ctx context.Context, s *session) (summarizer, error) {
-		return v.work(ctx, s, ids)
+	sum := &peersSummary{Type: "summary", Hashes: len(ids)}
+	return v.serve(ctx, need{verb: "peers", upkeep: true}, sum, func(ctx context.Context, s *session) error {
+		return v.work(ctx, s, ids, sum)
 	})
 }
 
@@ -121,21 +122,18 @@ func (t *peersTally) end(ctx context.Context) error {
 	return outcome(ctx, int(t.peers.Load()))
 }
 
-func (v *peersVerb) work(ctx context.Context, s *session, ids []krpc.ID) (summarizer, error) {
-	tally := new(peersTally)
-	err := s.join(ctx)
-	if err == nil {
-		s.progress.show(func() string {
-			queries, answered := s.net.counts()
-			return fmt.Sprintf("%d peers of %d hashes; %s", tally.peers.Load(), len(ids), queriesText(queries, answered))
-		})
-		v.each(ctx, s, ids, tally)
-		err = tally.end(ctx)
+func (v *peersVerb) work(ctx context.Context, s *session, ids []krpc.ID, sum *peersSummary) error {
+	if err := s.join(ctx); err != nil {
+		return err
 	}
-	return &peersSummary{
-		Type: "summary", Hashes: len(ids), WithPeer: int(tally.hashes.Load()), Peers: int(tally.peers.Load()),
-		Stored: int(tally.stored.Load()), totals: s.totals(ctx),
-	}, err
+	tally := new(peersTally)
+	s.progress.show(func() string {
+		queries, answered := s.net.counts()
+		return fmt.Sprintf("%d peers of %d hashes; %s", tally.peers.Load(), len(ids), queriesText(queries, answered))
+	})
+	v.each(ctx, s, ids, tally)
+	sum.WithPeer, sum.Peers, sum.Stored = int(tally.hashes.Load()), int(tally.peers.Load()), int(tally.stored.Load())
+	return tally.end(ctx)
 }
 
 // each looks all hashes up, some at a time.

@@ -86,8 +86,9 @@ func (v *pingVerb) run(ctx context.Context, args []string) error {
 	if v.interval <= 0 {
 		return usagef("-i %v is not above zero", v.interval)
 	}
-	return v.serve(ctx, need{verb: "ping", targets: targets, alone: true}, func(ctx context.Context, s *session) (summarizer, error) {
-		return v.work(ctx, s, targets)
+	sum := &pingSummary{Type: "summary"}
+	return v.serve(ctx, need{verb: "ping", targets: targets, alone: true}, sum, func(ctx context.Context, s *session) error {
+		return v.work(ctx, s, targets, sum)
 	})
 }
 
@@ -100,7 +101,7 @@ type pingTally struct {
 	tried []string        // addresses without any answer
 }
 
-func (v *pingVerb) work(ctx context.Context, s *session, targets []hostPort) (summarizer, error) {
+func (v *pingVerb) work(ctx context.Context, s *session, targets []hostPort, sum *pingSummary) error {
 	if len(targets) == 0 {
 		for _, n := range s.net.local.Nodes {
 			targets = append(targets, hostPort{n.Addr().Addr().String(), n.Addr().Port()})
@@ -125,21 +126,21 @@ func (v *pingVerb) work(ctx context.Context, s *session, targets []hostPort) (su
 		})
 	}
 	wg.Wait()
-	return tally.end(ctx, s)
+	return tally.end(ctx, s, sum)
 }
 
-func (t *pingTally) end(ctx context.Context, s *session) (summarizer, error) {
+func (t *pingTally) end(ctx context.Context, s *session, sum *pingSummary) error {
 	slices.Sort(t.rtts)
-	sum := &pingSummary{Type: "summary", Pings: t.sent, Pongs: len(t.rtts), totals: s.totals(ctx)}
-	if len(t.rtts) == 0 {
-		if ctx.Err() == nil && t.bad == 0 {
-			s.net.bootstrap = t.tried
-			return sum, s.net.silent(nil)
-		}
-		return sum, outcome(ctx, 0)
+	n := len(t.rtts)
+	sum.Pings, sum.Pongs = t.sent, n
+	if n > 0 {
+		sum.MinRTT, sum.MedRTT, sum.MaxRTT = millis(t.rtts[0]), millis(t.rtts[n/2]), millis(t.rtts[n-1])
 	}
-	sum.MinRTT, sum.MedRTT, sum.MaxRTT = millis(t.rtts[0]), millis(t.rtts[len(t.rtts)/2]), millis(t.rtts[len(t.rtts)-1])
-	return sum, outcome(ctx, len(t.rtts))
+	if n == 0 && t.bad == 0 && ctx.Err() == nil {
+		s.net.bootstrap = t.tried
+		return s.net.silent(nil)
+	}
+	return outcome(ctx, n)
 }
 
 // pingOne pings one address as often as asked for.

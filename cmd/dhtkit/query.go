@@ -2,14 +2,17 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"net/netip"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/socket"
 )
 
 // queryVerb asks one node anything.
@@ -24,7 +27,7 @@ type queryVerb struct {
 
 type querySummary struct {
 	Type    string `json:"type"`
-	Outcome string `json:"outcome"`
+	Outcome string `json:"outcome,omitempty"`
 	totals
 }
 
@@ -46,7 +49,8 @@ func (a *app) queryCommand() *cobra.Command {
   k=hex:00ff    bytes
   k=json:[1,2]  a list or a dictionary; strings in it may begin with hex: too
 
-Our id is added unless there is an argument id. The reply is printed as JSON, bytes that are no text as "hex:…".`,
+Our id is added unless there is an argument id. The reply is printed as JSON, bytes that are no text as "hex:…". One that
+is an error of the node is printed too, and the exit code is 1.`,
 		Args: arguments(2, -1, "an address, a method and KEY=VALUE arguments"),
 		RunE: func(cmd *cobra.Command, args []string) error { return v.run(cmd.Context(), args) },
 	}
@@ -74,46 +78,100 @@ func (v *queryVerb) run(ctx context.Context, args []string) error {
 	if err := v.args.Check(); err != nil {
 		return usagef("%v", err)
 	}
-	return v.serve(ctx, need{verb: "query", targets: targets, alone: true}, v.work)
+	sum := &querySummary{Type: "summary"}
+	return v.serve(ctx, need{verb: "query", targets: targets, alone: true}, sum, func(ctx context.Context, s *session) error {
+		return v.work(ctx, s, sum)
+	})
 }
 
-func (v *queryVerb) work(ctx context.Context, s *session) (summarizer, error) {
+func (v *queryVerb) work(ctx context.Context, s *session, sum *querySummary) error {
 	addr, err := v.addr.resolve(ctx, s.net.v6)
-	var reply *krpc.Reply
+	var ev socket.Event
 	if err == nil {
-		reply, err = s.net.node.RPC().Query(ctx, addr, v.args)
+		ev, err = v.ask(ctx, s, addr)
 	}
-	sum := &querySummary{Type: "summary", Outcome: outcomeOf(err), totals: s.totals(ctx)}
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	sum.Outcome = outcomeOf(err)
+	if ev.Payload == nil {
+		s.lost(v.addr.String(), err)
+		s.net.bootstrap = []string{v.addr.String()}
+		return s.net.silent(err)
+	}
+	v.print(ev, sum.Outcome)
+	if err != nil {
+		return ended(exitNothing)
+	}
+	return outcome(ctx, 1)
+}
+
+// rawQuery is the query as the socket sends it.
+type rawQuery struct {
+	args krpc.Args
+	id   krpc.ID
+}
+
+// AppendPacket implements socket.Packet.
+func (q rawQuery) AppendPacket(dst, tid []byte) []byte {
+	return krpc.AppendQuery(dst, tid, q.id[:], q.args, krpc.Header{ReadOnly: true})
+}
+
+// Ours: how long a silent node is waited for.
+const queryTimeout = 4 * time.Second
+
+// ask sends the query beside the RPC, which would keep answers to itself that are errors or lack an id. The event has a
+// payload if the node answered, also if err says that the answer is no good one.
+func (v *queryVerb) ask(ctx context.Context, s *session, addr netip.AddrPort) (socket.Event, error) {
+	group := s.net.node.RPC().Socket().Group(socket.GroupConfig{})
+	defer group.Close()
+	err := group.Send(socket.Query{
+		To: addr, Packet: rawQuery{v.args, s.net.node.ID()}, Soft: -1, Hard: cmp.Or(v.flags.timeout, queryTimeout),
+	})
+	if err != nil {
+		return socket.Event{}, err
+	}
+	ev, err := group.Wait(ctx)
 	switch {
-	case err == nil:
-		v.print(addr, reply)
-		return sum, outcome(ctx, 1)
-	case ctx.Err() != nil:
-		return sum, err
+	case err != nil:
+		return ev, err
+	case ev.Kind == socket.Timeout:
+		return ev, krpc.ErrTimeout
+	case ev.Kind != socket.Reply:
+		return ev, ev.Err
 	}
-	s.lost(v.addr.String(), err)
-	if sum.Outcome == "krpc-error" || sum.Outcome == "bad-reply" {
-		return sum, ended(exitNothing)
+	return ev, replyError(ev.Payload)
+}
+
+// replyError says why a datagram is no good reply.
+func replyError(b []byte) error {
+	m, err := krpc.Parse(b)
+	if err != nil {
+		return krpc.ErrBadReply
 	}
-	s.net.bootstrap = []string{v.addr.String()}
-	return sum, s.net.silent(err)
+	if e := m.Err(); e != nil {
+		return e
+	}
+	if len(m.IDBytes()) == 0 {
+		return krpc.ErrBadReply
+	}
+	return nil
 }
 
 // print prints a reply in the form asked for.
-func (v *queryVerb) print(addr netip.AddrPort, r *krpc.Reply) {
-	raw := r.Raw()
+func (v *queryVerb) print(ev socket.Event, outcome string) {
 	switch {
 	case v.hex:
-		v.console.result(hex.EncodeToString(raw), nil)
+		v.console.result(hex.EncodeToString(ev.Payload), nil)
 	case v.bencode:
-		v.console.raw(raw)
+		v.console.raw(ev.Payload)
 	default:
-		message := textual(raw)
+		message := textual(ev.Payload)
 		var pretty bytes.Buffer
 		_ = json.Indent(&pretty, message, "", "  ") // it is JSON: we made it
 		v.console.result(pretty.String(), &replyRecord{
-			Type: "reply", Addr: addr, Method: v.args.Name, Outcome: "ok", RTT: millis(r.RTT),
-			Message: message, Raw: hex.EncodeToString(raw), Time: now(),
+			Type: "reply", Addr: ev.From, Method: v.args.Name, Outcome: outcome, RTT: millis(ev.RTT),
+			Message: message, Raw: hex.EncodeToString(ev.Payload), Time: now(),
 		})
 	}
 }

@@ -110,7 +110,9 @@ type totals struct {
 	Stopped  string            `json:"stopped,omitempty"` // signal, deadline, limit or output: why it ended early
 }
 
-func (t totals) tail() string {
+func (t *totals) common() *totals { return t }
+
+func (t *totals) tail() string {
 	text := fmt.Sprintf("%s, %.1f s, lost: %s", queriesText(t.Queries, t.Answered), float64(t.Seconds)/1e9, lossText(t.Losses))
 	if t.Stopped != "" {
 		text += ", stopped early: " + t.Stopped
@@ -124,14 +126,6 @@ func queriesText(queries, answered uint64) string {
 	}
 	return fmt.Sprintf("%d queries, %d answered", queries, answered)
 }
-
-// runSummary is the summary of a run that has nothing special to count.
-type runSummary struct {
-	Type string `json:"type"`
-	totals
-}
-
-func (s *runSummary) line() string { return s.tail() }
 
 func newStart(verb string, net *network) *startRecord {
 	r := &startRecord{

@@ -90,7 +90,7 @@ func (a *app) rootCommand() *cobra.Command {
 func (a *app) addGroups(root *cobra.Command) {
 	f, c := a.flags, a.console
 	network := a.group("Network")
-	network.StringSliceVar(&f.bootstrap, "bootstrap", nil, "work on the network of these nodes, `HOST:PORT[,…]`")
+	network.StringSliceVar(&f.bootstrap, "bootstrap", nil, "work on the network of these nodes, `HOST:PORT`s with commas between")
 	network.BoolVar(&f.public, "public", false, "work on the public BitTorrent DHT")
 	network.StringVar(&f.listen, "listen", "", "own UDP socket, `HOST:PORT` (default any free port)")
 	network.BoolVar(&f.allowPrivate, "allow-private", false, "talk to loopback and private addresses; implied if all named ones are")

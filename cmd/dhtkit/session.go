@@ -24,17 +24,17 @@ type session struct {
 	began time.Time // of the work, the network being open
 }
 
-// work is what a verb does on an open network. It stops when ctx ends, in good order. It returns its summary, which is
-// printed even if there is an error.
-type work func(ctx context.Context, s *session) (summarizer, error)
+// work is what a verb does on an open network. It stops when ctx ends, in good order.
+type work func(ctx context.Context, s *session) error
 
-// summarizer is a summary record.
-type summarizer interface {
-	line() string // the same for people
+// summary is a summary record. The work counts in it; it is printed even if there is an error.
+type summary interface {
+	line() string    // the same for people
+	common() *totals // filled in after the work, unless the work did so
 }
 
 // serve runs a verb, from the flags to the exit code.
-func (a *app) serve(ctx context.Context, n need, do work) (err error) {
+func (a *app) serve(ctx context.Context, n need, sum summary, do work) (err error) {
 	p, err := a.flags.plan(n)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (a *app) serve(ctx context.Context, n need, do work) (err error) {
 
 	net, err := a.open(ctx, p, n)
 	if err != nil {
-		return a.unopened(ctx, p, n, err)
+		return a.unopened(ctx, p, n, sum, err)
 	}
 	defer func() {
 		if e := net.close(); e != nil && err == nil {
@@ -62,12 +62,20 @@ func (a *app) serve(ctx context.Context, n need, do work) (err error) {
 	a.console.result(ready, newStart(n.verb, net))
 	defer context.AfterFunc(ctx, func() { a.console.note("dhtkit: %v: finishing, once more to quit at once", context.Cause(ctx)) })()
 
-	sum, err := do(ctx, s)
-	a.console.result("", sum)
-	if !a.console.json {
-		a.console.note("%s", sum.line())
-	}
+	err = do(ctx, s)
+	s.summarise(ctx, sum)
 	return s.verdict(ctx, err)
+}
+
+// summarise prints the summary: after the results with --json, else for people.
+func (s *session) summarise(ctx context.Context, sum summary) {
+	if t := sum.common(); t.Losses == nil {
+		*t = s.totals(ctx)
+	}
+	s.console.result("", sum)
+	if !s.console.json {
+		s.console.note("%s", sum.line())
+	}
 }
 
 // limited applies --deadline, and ends the run when results cannot be written any more.
@@ -90,7 +98,7 @@ func (a *app) explain(p plan) {
 }
 
 // unopened ends a run whose network could not be opened. One that was stopped meanwhile has a summary all the same.
-func (a *app) unopened(ctx context.Context, p plan, n need, err error) error {
+func (a *app) unopened(ctx context.Context, p plan, n need, sum summary, err error) error {
 	if _, ours := errors.AsType[*exitError](err); ours {
 		return err
 	}
@@ -99,7 +107,7 @@ func (a *app) unopened(ctx context.Context, p plan, n need, err error) error {
 	}
 	s := &session{app: a, net: &network{plan: p}, began: time.Now()}
 	a.console.result("", newStart(n.verb, s.net))
-	a.console.result("", &runSummary{Type: "summary", totals: s.totals(ctx)})
+	s.summarise(ctx, sum)
 	return ended(exitStopped)
 }
 

@@ -64,28 +64,25 @@ func uncommented(line string) string {
 	return strings.TrimSpace(line)
 }
 
-// hashes reads info hashes and magnet links.
-func hashes(all []word) ([]krpc.ID, error) {
-	ids := make([]krpc.ID, len(all))
-	for i, w := range all {
-		id, ok := parseHash(w.text)
-		if !ok {
-			return nil, usagef("%v is not an info hash: 40 hex digits, 32 base32 characters, or a magnet link with one of them (xt=urn:btih:…)", w)
-		}
-		ids[i] = id
-	}
-	return ids, nil
-}
+// What the words of a verb stand for, for messages.
+const (
+	anInfoHash = "an info hash: 40 hex digits, 32 base32 characters, or a magnet link with one of them (xt=urn:btih:…)"
+	anID       = "an id: 40 hex digits"
+)
 
-// nodeIDs reads ids of nodes, or whatever else has 20 bytes.
-func nodeIDs(all []word) ([]krpc.ID, error) {
-	ids := make([]krpc.ID, len(all))
-	for i, w := range all {
+// hashes reads info hashes, magnet links and ids, each once. what says which of them are expected.
+func hashes(all []word, what string) ([]krpc.ID, error) {
+	var ids []krpc.ID
+	seen := make(map[krpc.ID]bool)
+	for _, w := range all {
 		id, ok := parseHash(w.text)
 		if !ok {
-			return nil, usagef("%v is not an id: 40 hex digits", w)
+			return nil, usagef("%v is not %s", w, what)
 		}
-		ids[i] = id
+		if !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
 	}
 	return ids, nil
 }

@@ -29,12 +29,17 @@ func (e *LimitError) Error() string {
 
 // fits says whether n nodes fit, as a *LimitError if not.
 func fits(n int) error {
+	limit, known := openFiles()
+	return fitsIn(n, limit, known)
+}
+
+// fitsIn is fits with a limit of open files, if one is known.
+func fitsIn(n int, limit uint64, known bool) error {
 	if n < 1 || n > MaxNodes {
 		return &LimitError{Nodes: n, Most: MaxNodes}
 	}
-	if limit, known := openFiles(); known && uint64(n)+spareFiles > limit {
-		most := max(0, int(limit)-spareFiles)
-		return &LimitError{Nodes: n, Most: most, Files: true}
+	if known && uint64(n)+spareFiles > limit {
+		return &LimitError{Nodes: n, Most: max(0, int(limit)-spareFiles), Files: true}
 	}
 	return nil
 }

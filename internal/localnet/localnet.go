@@ -19,10 +19,10 @@ const MaxNodes = 254 * 256
 // Ours: nodes that join at the same time. More of them would overflow the receive buffers of those they join through.
 const defaultWave = 64
 
-// Ours: the neighbours of a node that has just joined check it with a ping before they name it to others. The network is
-// ready when all have been named, or when this time is over.
+// Ours: nodes check a newcomer with a ping before they name it to others, and in a crowd they have no time for everybody.
+// The network is ready when somebody has taken notice of each node; it fails to be when that takes too long.
 const (
-	settlePoll = 10 * time.Millisecond
+	settlePoll = 20 * time.Millisecond
 	settleMax  = 30 * time.Second
 )
 
@@ -109,7 +109,8 @@ func (t *Net) join(ctx context.Context, wave []*mainline.Node) error {
 	return context.Cause(ctx)
 }
 
-// settle waits until every node is in somebody's table.
+// settle waits until every node is in somebody's table. One that is in none goes round again, as nodes do every quarter of
+// an hour anyway.
 func (t *Net) settle(ctx context.Context) error {
 	poll := time.NewTicker(settlePoll)
 	defer poll.Stop()
@@ -125,6 +126,10 @@ func (t *Net) settle(ctx context.Context) error {
 		case <-poll.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+		for _, n := range lonely {
+			for range n.FindNode(n.ID()).Nodes(ctx) { // that it asks is all that counts
+			}
 		}
 	}
 	return nil
