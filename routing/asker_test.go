@@ -18,7 +18,7 @@ type world struct {
 	nodes  map[Node]*member // under a zero Key too, for those that ask by address alone
 	window int              // queries the asker allows at once; 0: any number
 	now    time.Duration
-	events eventHeap
+	events eventHeap[answer]
 	open   map[Node]bool // queries out
 	asks   []Node
 	most   int // most queries out at once
@@ -46,18 +46,19 @@ func (a answer) Contacts(yield func(Node) bool) {
 	}
 }
 
-type timed struct {
+// timed is an event that is to happen.
+type timed[R Reply] struct {
 	at time.Duration
-	ev Event[answer]
+	ev Event[R]
 }
 
-type eventHeap []timed
+type eventHeap[R Reply] []timed[R]
 
-func (h eventHeap) Len() int           { return len(h) }
-func (h eventHeap) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h eventHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(x any)        { *h = append(*h, x.(timed)) }
-func (h *eventHeap) Pop() any {
+func (h eventHeap[R]) Len() int           { return len(h) }
+func (h eventHeap[R]) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h eventHeap[R]) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *eventHeap[R]) Push(x any)        { *h = append(*h, x.(timed[R])) }
+func (h *eventHeap[R]) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]
 	return last
@@ -97,7 +98,7 @@ func (w *world) Ask(n Node, soft, hard time.Duration) error {
 	w.most = max(w.most, len(w.open))
 	push := func(after time.Duration, ev Event[answer]) {
 		ev.Node = n
-		heap.Push(&w.events, timed{w.now + after, ev})
+		heap.Push(&w.events, timed[answer]{w.now + after, ev})
 	}
 	alive := m != nil && m.rtt >= 0 && m.rtt < hard
 	if soft < hard && (!alive || soft < m.rtt) {
@@ -122,7 +123,7 @@ func (w *world) Wait(ctx context.Context) (Event[answer], error) {
 	if len(w.events) == 0 {
 		return Event[answer]{}, errors.New("world: nothing will ever happen")
 	}
-	next := heap.Pop(&w.events).(timed)
+	next := heap.Pop(&w.events).(timed[answer])
 	w.now = next.at
 	if next.ev.Outcome != Late {
 		delete(w.open, next.ev.Node)
@@ -136,7 +137,7 @@ func (w *world) Close() {
 }
 
 // randomWorld makes n nodes, a share of which is dead. Each names the twenty closest to the target, dead or not, of what
-// its table of buckets of twenty came to hold: with eight, dead ones may hide a living one from everybody.
+// buckets of twenty came to hold: with eight, dead ones may hide a living one from everybody.
 func randomWorld(r *rand.Rand, n int, dead float64, target Key) (*world, []*member) {
 	members := make([]*member, n)
 	for i := range members {
@@ -149,16 +150,17 @@ func randomWorld(r *rand.Rand, n int, dead float64, target Key) (*world, []*memb
 		}
 		members[i] = m
 	}
-	nodes := make([]Node, n)
-	for i, m := range members {
-		nodes[i] = m.node
-	}
 	for _, m := range members {
-		t := NewTable(m.node.Key, Config{K: 20})
+		var held [160]int
 		for _, i := range r.Perm(n) {
-			t.Answered(nodes[i], 0, t0)
+			o := members[i].node
+			if depth := CommonBits(m.node.Key, o.Key); o != m.node && held[depth] < 20 {
+				held[depth]++
+				m.names = append(m.names, o)
+			}
 		}
-		m.names = t.AppendClosest(nil, target, 20)
+		slices.SortFunc(m.names, func(a, b Node) int { return CompareDistance(target, a.Key, b.Key) })
+		m.names = m.names[:min(20, len(m.names))]
 	}
 	return newWorld(members...), members
 }

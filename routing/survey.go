@@ -12,6 +12,7 @@ type survey struct {
 	next        int  // slab index of the nearest one to ask, -1 if none
 	answered    int  // at most K
 	outstanding int  // asked, not late
+	ahead       int  // those of them nearer than next
 	late        int  //
 	held        bool // one cannot be asked before another of its address, net or key is settled
 	seed        int  // the seed to ask if there is nothing better, -1 if none or not needed
@@ -43,6 +44,7 @@ func (l *Lookup) survey() survey {
 				v.held = true
 			case !r.late && !r.preferred:
 				v.next = int(l.order[i])
+				v.ahead = v.outstanding
 			}
 		}
 	}
@@ -74,8 +76,8 @@ func (l *Lookup) windowOpen(v survey) bool {
 		return l.credit > 0 || l.flying == 0
 	case l.cfg.CountAll:
 		return l.flying < l.cfg.Alpha
-	case v.answered >= l.cfg.K:
-		return v.outstanding < l.cfg.Alpha
+	case v.next >= 0:
+		return v.ahead < l.cfg.Alpha
 	}
 	for _, s := range l.seeds {
 		if s.state == asked {

@@ -185,7 +185,7 @@ func (b *bench) fill(seed uint64, n int) []Node {
 }
 
 func TestTenThousandNodesGiveElevenOrTwelveBuckets(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		b := newBench(t, RandomKey(seeded(100+seed), 20, Key{}, 0), Config{})
 		b.fill(seed, 10_000)
 		require.Contains(t, []int{11, 12}, b.Buckets())
@@ -216,7 +216,7 @@ func TestAppendClosestIsExact(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := seeded(4)
 			b := newBench(t, RandomKey(r, 20, Key{}, 0), cfg)
-			b.fill(5, 3000)
+			b.fill(5, 1500)
 			for i, n := range b.live() {
 				if i%7 == 0 {
 					b.Failed(n, b.now)
@@ -229,7 +229,7 @@ func TestAppendClosestIsExact(t *testing.T) {
 					want = append(want, c.Node)
 				}
 			}
-			for range 300 {
+			for range 100 {
 				target := RandomKey(r, b.cfg.KeyLen, b.Self(), r.IntN(20))
 				slices.SortFunc(want, func(x, y Node) int { return CompareDistance(target, x.Key, y.Key) })
 				for _, n := range []int{1, 8, 16, 17, 100} {

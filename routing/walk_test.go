@@ -178,6 +178,9 @@ func TestReplyMayNameOnlySoMany(t *testing.T) {
 
 // In a network where four of ten contacts are dead both profiles find exactly the closest living nodes.
 func TestExactClosestAmongTheDead(t *testing.T) {
+	r := seeded(71)
+	target := RandomKey(r, 20, Key{}, 0)
+	w, members := randomWorld(r, 500, 0.4, target)
 	for name, cfg := range map[string]LookupConfig{
 		"fast": Fast(), "thorough": Thorough(),
 		"alpha 3":  {Alpha: 3, CountAll: true, Soft: 2 * time.Second, Hard: 2 * time.Second},
@@ -185,9 +188,7 @@ func TestExactClosestAmongTheDead(t *testing.T) {
 		"5, 1s/15": {Alpha: 5, Soft: time.Second, Hard: 15 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := seeded(71)
-			target := RandomKey(r, 20, Key{}, 0)
-			w, members := randomWorld(r, 500, 0.4, target)
+			r := seeded(72)
 			for range 20 {
 				w.Close()
 				w.asks, w.most = nil, 0
