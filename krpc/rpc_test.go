@@ -61,7 +61,7 @@ func (l *lab) add(i int, cfg krpc.Config) *krpc.RPC {
 		args, _ := q.GetPeers()
 		q.Reply(&krpc.GetPeersResults{
 			NodesResults: krpc.NodesResults{Nodes: q.Closest(args.InfoHash.Key(), 8)},
-			Token:        []byte(fmt.Sprint("token of ", i)),
+			Token:        fmt.Append(nil, "token of ", i),
 		})
 	})
 	return r
