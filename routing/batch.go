@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// Batch asks each node of a list once, nearest to the front first. It is used like a Walk.
+// Batch asks each node of a list once, in its order. It is used like a Walk.
 type Batch[R Reply] struct {
 	deadlines[R]
 	todo   []Node

@@ -65,18 +65,17 @@ func (b *bucket) appendRange(dst []Node, target *Key, lo, hi, end int) []Node {
 			top = m
 		}
 	}
-	if target.head()&bit == 0 {
+	if target.head()&bit != 0 {
+		dst = b.appendRange(dst, target, mid, hi, end)
+		hi = mid
+	} else {
 		dst = b.appendRange(dst, target, lo, mid, end)
-		if len(dst) < end {
-			dst = b.appendRange(dst, target, mid, hi, end)
-		}
+		lo = mid
+	}
+	if len(dst) == end {
 		return dst
 	}
-	dst = b.appendRange(dst, target, mid, hi, end)
-	if len(dst) < end {
-		dst = b.appendRange(dst, target, lo, mid, end)
-	}
-	return dst
+	return b.appendRange(dst, target, lo, hi, end)
 }
 
 // appendTwins is appendRange for keys with the same first 64 bits, which chance does not make. Each round takes the
