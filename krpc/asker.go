@@ -35,7 +35,7 @@ type askerConfig struct {
 	args       func(routing.Node) Args
 	background bool
 	window     int                     // queries in flight that are not late; 0: no limit of its own
-	resends    int                     // of a silent query
+	resend     time.Duration           // a silent query is sent once more after this; 0: never
 	onEvent    func(socket.Event) bool // see socket.GroupConfig
 }
 
@@ -85,14 +85,17 @@ func (p *packet) AppendPacket(dst, tid []byte) []byte {
 // Ask sends the query to n and never blocks (routing.Asker). A Key of zero means that the node's id is not known.
 func (a *Asker) Ask(n routing.Node, soft, hard time.Duration) error {
 	tag := a.tag(n)
-	err := a.group.Send(socket.Query{
-		To:      n.Addr,
-		Packet:  &packet{args: a.cfg.args(n), id: a.rpc.ID(), head: Header{Version: a.rpc.cfg.Version, ReadOnly: a.rpc.cfg.ReadOnly}},
-		Tag:     uint64(tag),
-		Soft:    soft,
-		Hard:    hard,
-		Resends: a.cfg.resends,
-	})
+	q := socket.Query{
+		To:     n.Addr,
+		Packet: &packet{args: a.cfg.args(n), id: a.rpc.ID(), head: Header{Version: a.rpc.cfg.Version, ReadOnly: a.rpc.cfg.ReadOnly}},
+		Tag:    uint64(tag),
+		Soft:   soft,
+		Hard:   hard,
+	}
+	if a.cfg.resend > 0 {
+		q.Resends, q.ResendAfter = 1, a.cfg.resend
+	}
+	err := a.group.Send(q)
 	if err != nil {
 		a.release(tag)
 	}

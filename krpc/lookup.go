@@ -61,7 +61,7 @@ func (r *RPC) Walk(target routing.Key, args Args, cfg routing.LookupConfig) *Loo
 }
 
 func (r *RPC) walk(target routing.Key, args Args, cfg routing.LookupConfig, background bool) *Lookup {
-	asker := r.newAsker(askerConfig{args: same(args), background: background, window: r.cfg.Concurrency})
+	asker := r.newAsker(askerConfig{args: same(args), background: background, window: r.cfg.Concurrency, resend: cfg.ResendAfter})
 	return &Lookup{rpc: r, target: target, asker: asker, walk: routing.NewWalk(target, r.profile(cfg), asker)}
 }
 

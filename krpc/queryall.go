@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 
 	"github.com/dhtkit/dhtkit/routing"
 )
@@ -30,6 +31,10 @@ type Batch struct {
 	asker *Asker
 }
 
+// resendWrites is when an unanswered write is sent once more: what was found with a whole lookup is not given up for one
+// lost datagram. Ours.
+const resendWrites = time.Second
+
 // QueryAll prepares the same query to every one of the nodes. If args take a token (Tokened) each node gets its own.
 func (r *RPC) QueryAll(to []Contact, args Args) *Batch {
 	nodes := make([]routing.Node, len(to))
@@ -38,11 +43,11 @@ func (r *RPC) QueryAll(to []Contact, args Args) *Batch {
 		nodes[i] = c.Node
 		tokens[c.Node] = c.Token
 	}
-	resends := 0
+	cfg := askerConfig{args: func(n routing.Node) Args { return withToken(args, tokens[n]) }}
 	if _, writes := args.(Tokened); writes {
-		resends = 1
+		cfg.resend = resendWrites
 	}
-	asker := r.newAsker(askerConfig{args: func(n routing.Node) Args { return withToken(args, tokens[n]) }, resends: resends})
+	asker := r.newAsker(cfg)
 	window := cmp.Or(r.cfg.Concurrency, 16)
 	return &Batch{batch: routing.NewBatch(nodes, window, r.profile(routing.LookupConfig{}), asker), asker: asker}
 }
