@@ -14,6 +14,10 @@
 // Latencies are spread to the nanosecond, so that packets of different links
 // hardly ever tie.
 //
+// For networks of more than a thousand nodes, and for experiments that have to be repeated bit by bit, see the packages
+// below this one: sim, an engine in virtual time on one thread; swarm, up to ten million procedural nodes; lab,
+// experiments with lookups, crawls and full nodes.
+//
 // Net and Conn are safe for concurrent use. No goroutine is started; packets
 // under way are timers, which do nothing once their conn is closed.
 package simnet

@@ -113,3 +113,11 @@ func (c *contacts) within(now time.Duration, from, to Node, span time.Duration) 
 }
 
 func pairOf(a, b Node) uint64 { return uint64(a)<<32 | uint64(b) }
+
+// NAT returns behind what NAT a node is.
+func (l *Links) NAT(n Node) NAT {
+	if s := l.special[n]; s != nil {
+		return s.nat
+	}
+	return Open
+}

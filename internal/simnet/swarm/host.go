@@ -118,6 +118,6 @@ func idFrom(prefix, tail uint64) (id krpc.ID) {
 
 // nowhere returns an address at which no node of the swarm is.
 func (s *Swarm) nowhere(draw uint64) netip.AddrPort {
-	free := uint32(sim.MaxNodes - s.Len())
+	free := sim.MaxNodes - uint32(s.Len())
 	return sim.Addr(sim.Node(s.Len()) + sim.Node(sim.Below(sim.Mix(draw, 4), free)))
 }

@@ -126,3 +126,9 @@ func (s *Swarm) Closest(dst []sim.Node, target krpc.ID, n int) []sim.Node {
 }
 
 func prefixOf(id krpc.ID) uint64 { return binary.BigEndian.Uint64(id[:]) }
+
+// Around returns the range of nodes, dead ones included, whose ids share at least n bits with an id: from lo to before hi.
+func (s *Swarm) Around(id krpc.ID, n int) (lo, hi sim.Node) {
+	a, b := s.ids.around(prefixOf(id), n)
+	return sim.Node(a), sim.Node(b)
+}

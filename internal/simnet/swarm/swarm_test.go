@@ -10,6 +10,7 @@ import (
 
 	"github.com/dhtkit/dhtkit/internal/simnet/sim"
 	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/routing"
 )
 
 func target(i int) krpc.ID { return idFrom(sim.Mix(99, uint64(i)), sim.Mix(98, uint64(i))) }
@@ -167,4 +168,16 @@ func TestSeedsMakeSwarms(t *testing.T) {
 	require.Equal(t, table(a, 5), table(b, 5))
 	require.NotEqual(t, a.ids.sorted, c.ids.sorted)
 	require.InDelta(t, 8, float64(8*len(a.ids.sorted)+4*len(a.ids.starts))/float64(a.Len()), 0.2, "bytes a node")
+}
+
+func TestAroundHoldsWhoSharesBits(t *testing.T) {
+	s := New(Config{Seed: 8, Nodes: 3000})
+	for bits := range 12 {
+		lo, hi := s.Around(s.ID(700), bits)
+		require.True(t, lo <= 700 && 700 < hi)
+		for i := range sim.Node(s.Len()) {
+			id, own := s.ID(i), s.ID(700)
+			require.Equal(t, i >= lo && i < hi, routing.CommonBits(id.Key(), own.Key()) >= bits)
+		}
+	}
 }
