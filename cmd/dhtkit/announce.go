@@ -12,6 +12,7 @@ import (
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
+	"github.com/dhtkit/dhtkit/routing"
 )
 
 // Nodes forget an announcement after a while, many after 30 minutes.
@@ -111,21 +112,35 @@ func (v *announceVerb) rounds(ctx context.Context, s *session, sum *announceSumm
 
 // round announces once and returns how many nodes stored it.
 func (v *announceVerb) round(ctx context.Context, s *session) (stored int, err error) {
-	opts := announceOptions(v.implied)
-	if v.seed {
-		opts = append(opts, mainline.Seed())
+	profile := routing.Thorough()
+	if v.flags.timeout > 0 {
+		profile.Hard = v.flags.timeout
 	}
-	for n, err := range s.net.node.Announce(v.hash, announcedPort(s, v.port), opts...).Stored(ctx) {
+	lookup := s.net.node.GetPeersWith(v.hash, profile)
+	for _, err := range lookup.Replies(ctx) {
+		if err != nil {
+			return 0, err
+		}
+	}
+	for n, err := range lookup.Announce(announcedPort(s, v.port), v.options()...).Stored(ctx) {
 		if err != nil {
 			return stored, refusal(err)
 		}
 		stored++
 		s.console.result(n.Addr.String(), &storedRecord{Type: "stored", InfoHash: v.hash, ID: n.ID, Addr: n.Addr, Time: now()})
-		if v.flags.max > 0 && stored >= v.flags.max {
+		if stored == v.flags.max {
 			break
 		}
 	}
 	return stored, nil
+}
+
+func (v *announceVerb) options() []mainline.AnnounceOption {
+	opts := announceOptions(v.implied)
+	if v.seed {
+		opts = append(opts, mainline.Seed())
+	}
+	return opts
 }
 
 // announcedPort is the port to announce: that of our own socket if none was given.

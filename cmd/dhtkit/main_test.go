@@ -116,12 +116,13 @@ func (b *background) stop() result {
 	return result{b.code, b.out.String(), b.errs.String()}
 }
 
-// node starts "dhtkit node" and returns its address.
+// node starts "dhtkit node", waits until it has joined, and returns its address.
 func node(t *testing.T, args ...string) (string, *background) {
 	t.Helper()
 	b := start(t, append([]string{"node"}, args...)...)
 	addr, ready := strings.CutPrefix(b.out.line(1), "READY ")
 	require.True(t, ready, "first line: %q, errors: %s", b.out.line(1), b.errs)
+	b.errs.line(1)
 	return addr, b
 }
 

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
+	"github.com/dhtkit/dhtkit/routing"
 )
 
 // MaxNodes is how many nodes have an address of their own on Linux: 127.1.0.1 to 127.254.255.1.
@@ -19,8 +21,11 @@ const MaxNodes = 254 * 256
 // Ours: nodes that join at the same time. More of them would overflow the receive buffers of those they join through.
 const defaultWave = 64
 
+// Ours: who is in so many tables is well known. It is k of BEP 5.
+const wellKnown = 8
+
 // Ours: nodes check a newcomer with a ping before they name it to others, and in a crowd they have no time for everybody.
-// The network is ready when somebody has taken notice of each node; it fails to be when that takes too long.
+// The network is ready when no node is a stranger; it fails to be when that takes too long.
 const (
 	settlePoll = 20 * time.Millisecond
 	settleMax  = 30 * time.Second
@@ -38,8 +43,8 @@ type Net struct {
 	Nodes []*mainline.Node // in the order they joined; not to be changed
 }
 
-// Start runs a network of n nodes and returns when every node has joined and is known to another one. The error is a
-// *LimitError if n does not fit, that of the socket or of a node that could not be opened, or the cause of ctx; nothing is left running then.
+// Start runs a network of n nodes and returns when every node has joined and can be found. The error is a *LimitError if n does not fit, that of a socket that could not be opened, or the cause of ctx; nothing is
+// left running then.
 func Start(ctx context.Context, n int, cfg Config) (*Net, error) {
 	if err := fits(n); err != nil {
 		return nil, err
@@ -109,45 +114,77 @@ func (t *Net) join(ctx context.Context, wave []*mainline.Node) error {
 	return context.Cause(ctx)
 }
 
-// settle waits until every node is in somebody's table. One that is in none goes round again, as nodes do every quarter of
-// an hour anyway.
+// settle waits until no node is a stranger. One that is goes round again, as nodes do every quarter of an hour anyway.
 func (t *Net) settle(ctx context.Context) error {
 	poll := time.NewTicker(settlePoll)
 	defer poll.Stop()
-	for deadline := time.Now().Add(settleMax); len(t.Nodes) > 1; {
-		lonely := t.Unknown()
-		if len(lonely) == 0 {
+	for deadline := time.Now().Add(settleMax); ; {
+		strangers := t.Strangers()
+		if len(strangers) == 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("localnet: no other node knows %v, nor %d more", lonely[0].Addr(), len(lonely)-1)
+			return fmt.Errorf("localnet: hardly any node knows %v, nor %d more", strangers[0].Addr(), len(strangers)-1)
 		}
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		for _, n := range lonely {
+		for _, n := range strangers {
 			for range n.FindNode(n.ID()).Nodes(ctx) { // that it asks is all that counts
 			}
 		}
 	}
-	return nil
 }
 
-// Unknown returns the nodes that no other node has in its table.
-func (t *Net) Unknown() []*mainline.Node {
-	known := make(map[netip.AddrPort]bool, len(t.Nodes))
+// Strangers returns the nodes that a lookup or a crawl may miss: neither the node nearest to them has them in its table nor
+// 8 others.
+func (t *Net) Strangers() []*mainline.Node {
+	byID := slices.Clone(t.Nodes)
+	slices.SortFunc(byID, func(a, b *mainline.Node) int { return key(a).Compare(key(b)) })
+	var strangers []*mainline.Node
+	for i, n := range byID {
+		if len(byID) > 1 && !knows(nearest(byID, i), n) {
+			strangers = append(strangers, n)
+		}
+	}
+	if len(strangers) == 0 {
+		return nil
+	}
+	known := t.known()
+	return slices.DeleteFunc(strangers, func(n *mainline.Node) bool { return known[n.Addr()] >= wellKnown })
+}
+
+// known counts in how many tables a node is.
+func (t *Net) known() map[netip.AddrPort]int {
+	known := make(map[netip.AddrPort]int, len(t.Nodes))
 	for _, n := range t.Nodes {
 		for _, contact := range n.Nodes() {
-			known[contact.Addr] = true
+			known[contact.Addr]++
 		}
 	}
-	var lonely []*mainline.Node
-	for _, n := range t.Nodes {
-		if !known[n.Addr()] {
-			lonely = append(lonely, n)
-		}
-	}
-	return lonely
+	return known
 }
+
+// nearest returns a node of those that share the longest prefix with node i of nodes sorted by id: one beside it does.
+func nearest(sorted []*mainline.Node, i int) *mainline.Node {
+	switch {
+	case i == 0:
+		return sorted[1]
+	case i == len(sorted)-1:
+		return sorted[i-1]
+	}
+	before, self, after := key(sorted[i-1]), key(sorted[i]), key(sorted[i+1])
+	if routing.CommonBits(before, self) > routing.CommonBits(self, after) {
+		return sorted[i-1]
+	}
+	return sorted[i+1]
+}
+
+func knows(n, other *mainline.Node) bool {
+	found := n.RPC().Nearest(key(other), 1)
+	return len(found) == 1 && found[0].Addr == other.Addr()
+}
+
+func key(n *mainline.Node) routing.Key { return n.RPC().Key() }

@@ -14,7 +14,7 @@ import (
 	"github.com/dhtkit/dhtkit/mainline"
 )
 
-// Every node is known to another one, has an address of its own, and nothing is left when the network is closed.
+// Every node is known to others, has an address of its own, and nothing is left when the network is closed.
 func TestStart(t *testing.T) {
 	const n = 200
 	var waves []int
@@ -24,7 +24,8 @@ func TestStart(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	require.Len(t, net.Nodes, n)
-	require.Empty(t, net.Unknown())
+	require.Empty(t, net.Strangers())
+	require.Len(t, net.known(), n)
 	require.Equal(t, []int{1, 2, 4, 8, 16, 32, 64, 128, 192, 200}, waves)
 
 	hosts := make(map[netip.Addr]bool)
