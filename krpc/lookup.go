@@ -73,7 +73,7 @@ func (r *RPC) profile(cfg routing.LookupConfig) routing.LookupConfig {
 	if cfg.Hard == 0 {
 		cfg.Hard = r.cfg.Timeout
 	}
-	cfg.ShareNets = cfg.ShareNets || r.cfg.Private
+	cfg.ShareNets = cfg.ShareNets || r.cfg.Lookup.ShareNets
 	cfg.Self = routing.KeyOf(r.ID())
 	return cfg
 }
@@ -152,6 +152,8 @@ func (r *RPC) seedFromConfig(w *routing.Walk[*Reply], addrs []netip.AddrPort) {
 		w.Add(n)
 	}
 	for _, a := range addrs {
-		w.AddSeed(a)
+		if a.Addr().Is6() == r.v6 {
+			w.AddSeed(a)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package krpc
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/dhtkit/dhtkit/routing"
@@ -67,9 +68,11 @@ func (r *RPC) Clear() {
 	r.table.Clear()
 }
 
-// Bootstrap returns the addresses of Config.Bootstrap. It fails only if there are names and not one has an address.
+// Bootstrap returns the addresses of Config.Bootstrap that are of our own family. It fails only if there are names and not
+// one has any address.
 func (r *RPC) Bootstrap(ctx context.Context) ([]netip.AddrPort, error) {
-	return r.boot.resolve(ctx, time.Now())
+	addrs, err := r.boot.resolve(ctx, time.Now())
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.AddrPort) bool { return a.Addr().Is6() != r.v6 }), err
 }
 
 // AddAnswered puts a node into the table as if it had answered a query now: for nodes that another layer has talked to.

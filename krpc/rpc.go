@@ -38,8 +38,12 @@ type Config struct {
 	Bootstrap []string       // HOST:PORT, asked when the table does not hold K nodes; IPv6 literals in brackets
 	Nodes     []routing.Node // saved contacts, asked before any bootstrap address
 
+	// Handlers answer the queries of their methods from the first datagram on; see RPC.OnQuery.
+	Handlers map[string]func(*Query)
+
 	ReadOnly bool   // BEP 43: queries carry ro=1 and nothing is answered
-	Private  bool   // the network is on loopback or private addresses; one node per IP and /24 is not asked for
+	Private  bool   // the network is on loopback or private addresses: nodes may share addresses, newcomers are asked at once
+	Diverse  bool   // on a private network, too, one node per address and few per /24
 	Version  []byte // "v" of our messages, 4 bytes; nil means none
 	NoEcho   bool   // leave "ip", the requester's address (BEP 42), out of answers
 
@@ -75,9 +79,11 @@ func (c Config) withDefaults() (Config, error) {
 	c.Table.KeyLen, c.Table.K, c.Table.OnFull = c.IDLen, c.K, c.OnFull
 	c.Socket.Private = c.Private
 	if c.Private {
-		// A private network may have all its nodes on one machine.
-		c.Table.PerIP, c.Table.PerNetBucket, c.Table.PerNetTable = -1, -1, -1
 		c.Table.VerifyDelay = -1
+	}
+	if c.Private && !c.Diverse {
+		c.Table.PerIP, c.Table.PerNetBucket, c.Table.PerNetTable = -1, -1, -1
+		c.Lookup.ShareNets = true
 	}
 	return c, nil
 }
@@ -152,6 +158,9 @@ func New(cfg Config, conns ...socket.Conn) (*RPC, error) {
 	r.id.Store(&cfg.ID)
 	r.v6 = len(conns) > 0 && isIPv6(conns[0])
 	r.sock = socket.New(cfg.Socket, r, conns...)
+	for method, handle := range cfg.Handlers {
+		r.OnQuery(method, handle)
+	}
 	r.up.init(r)
 	if len(conns) > 0 {
 		r.sock.Start()

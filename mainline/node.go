@@ -29,12 +29,14 @@ type Config struct {
 	Bootstrap []string          // HOST:PORT to join through; see PublicBootstrap
 	Nodes     []krpc.Node       // contacts saved by an earlier run (Node.Nodes), asked before any bootstrap address
 	Private   bool              // a network on loopback or private addresses
+	Diverse   bool              // on a private network, too, one node per address and few per /24
 	ReadOnly  bool              // BEP 43: ask, and answer nothing
 	Version   string            // "v" of our messages, 4 bytes; "" means "DK\x00\x01", "-" none
 	Peers     PeerStore         // where announced peers are kept; nil means NewPeerStore with its defaults
 	Rate      float64           // queries per second; 0 means 250, or no limit on a private network; negative no limit
 	Timeout   time.Duration     // a silent node has failed after this; 0 means 4s
 	Window    int               // queries in flight of the whole node; 0 means 1024
+	Far       []int             // capacities of the far buckets, farthest first; nil means 128, 64, 32, 16; empty means 8 as near ones
 	NoUpkeep  bool              // do not join, ping or refresh: the table lives on what lookups bring
 	OnQuery   func(*krpc.Query) // hears of every query that was answered, after the fact; must not block
 	Logger    *slog.Logger      // nil means no log
@@ -51,6 +53,9 @@ func (c Config) withDefaults() Config {
 	if c.Rate == 0 && !c.Private {
 		c.Rate = 250
 	}
+	if c.Far == nil {
+		c.Far = routing.WideFar
+	}
 	if c.Peers == nil {
 		c.Peers = NewPeerStore(StoreConfig{})
 	}
@@ -62,11 +67,12 @@ func (c Config) rpc() krpc.Config {
 		ID:        c.ID[:],
 		Bootstrap: c.Bootstrap,
 		Private:   c.Private,
+		Diverse:   c.Diverse,
 		ReadOnly:  c.ReadOnly,
 		Timeout:   c.Timeout,
 		Upkeep:    !c.NoUpkeep,
 		Logger:    c.Logger,
-		Table:     routing.Config{Far: routing.WideFar},
+		Table:     routing.Config{Far: c.Far},
 		Socket:    socket.Config{Window: c.Window, Logger: c.Logger},
 	}
 	if c.Version != "-" {
@@ -94,32 +100,30 @@ type Node struct {
 
 // Listen opens a UDP socket at addr ("HOST:PORT"; no host means all IPv4 addresses, port 0 any port) and starts a node.
 func Listen(addr string, cfg Config) (*Node, error) {
-	cfg = cfg.withDefaults()
-	rpc, err := krpc.Listen(addr, cfg.rpc())
-	if err != nil {
-		return nil, err
-	}
-	return newNode(cfg, rpc, 1), nil
+	return newNode(cfg, 1, func(cfg krpc.Config) (*krpc.RPC, error) { return krpc.Listen(addr, cfg) })
 }
 
-// New starts a node on connections of the caller's, all of one address family, which it owns from then on.
+// New starts a node on connections of the caller's, all of one address family, which it owns from then on. Without any
+// it is stepped by a simulator, through RPC().Socket().
 func New(cfg Config, conns ...socket.Conn) (*Node, error) {
-	cfg = cfg.withDefaults()
-	rpc, err := krpc.New(cfg.rpc(), conns...)
-	if err != nil {
-		return nil, err
-	}
-	return newNode(cfg, rpc, max(1, len(conns))), nil
+	return newNode(cfg, max(1, len(conns)), func(cfg krpc.Config) (*krpc.RPC, error) { return krpc.New(cfg, conns...) })
 }
 
-func newNode(cfg Config, rpc *krpc.RPC, conns int) *Node {
-	n := &Node{cfg: cfg, rpc: rpc, out: make([]answer, conns)}
-	rpc.OnQuery("ping", n.servePing)
-	rpc.OnQuery("find_node", n.serveFindNode)
-	rpc.OnQuery("get_peers", n.serveGetPeers)
-	rpc.OnQuery("announce_peer", n.serveAnnouncePeer)
-	rpc.OnQuery("", n.serveUnknown)
-	return n
+func newNode(cfg Config, conns int, open func(krpc.Config) (*krpc.RPC, error)) (*Node, error) {
+	n := &Node{cfg: cfg.withDefaults(), out: make([]answer, conns)}
+	rpc := n.cfg.rpc()
+	rpc.Handlers = map[string]func(*krpc.Query){
+		krpc.MethodPing:         n.servePing,
+		krpc.MethodFindNode:     n.serveFindNode,
+		krpc.MethodGetPeers:     n.serveGetPeers,
+		krpc.MethodAnnouncePeer: n.serveAnnouncePeer,
+		"":                      n.serveUnknown,
+	}
+	var err error
+	if n.rpc, err = open(rpc); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // Close stops the node: every call in progress ends, and no goroutine is left.

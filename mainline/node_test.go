@@ -94,19 +94,19 @@ func TestBreakOutOfPeersLeavesNothing(t *testing.T) {
 		ih := krpc.ID{0x77}
 		for range l.nodes[1].Announce(ih, 1).Stored(t.Context()) {
 		}
-		asker := l.nodes[30]
+		asker := l.add(mainline.Config{NoUpkeep: true}) // whose only queries are those of its lookups
 		for range asker.GetPeers(ih).Peers(t.Context()) {
 			break
 		}
 		require.Zero(t, asker.RPC().InFlight())
-		for range l.nodes[31].FindNode(ih).Nodes(t.Context()) {
+		for range asker.FindNode(ih).Nodes(t.Context()) {
 			break
 		}
-		require.Zero(t, l.nodes[31].RPC().InFlight())
-		for range l.nodes[32].Announce(ih, 2).Stored(t.Context()) {
+		require.Zero(t, asker.RPC().InFlight())
+		for range asker.Announce(ih, 2).Stored(t.Context()) {
 			break
 		}
-		require.Zero(t, l.nodes[32].RPC().InFlight())
+		require.Zero(t, asker.RPC().InFlight())
 	})
 }
 

@@ -160,11 +160,11 @@ func (b *bucket) slowest(s slots, slot int) int {
 	return at
 }
 
-// oneSided reports whether all entries and k have the same bit at depth: splitting there would separate nobody.
-func (b *bucket) oneSided(k *Key, depth int) bool {
-	bit := k.bit(depth)
+// alike reports whether all entries and k share equally many bits with the table's own key: no split separates them.
+func (b *bucket) alike(self, k *Key) bool {
+	bits := CommonBits(*self, *k)
 	for i := range b.live {
-		if b.live[i].key.bit(depth) != bit {
+		if CommonBits(*self, b.live[i].key) != bits {
 			return false
 		}
 	}

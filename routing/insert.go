@@ -26,11 +26,14 @@ func (t *Table) insert(e entry, at time.Duration) bool {
 	}
 }
 
-// settle adds e to a bucket that has room.
+// settle adds e to a bucket that has room. What is due for the candidates beside it may change with that.
 func (t *Table) settle(b *bucket, e entry, at time.Duration) {
 	b.add(e)
 	b.touched = at
 	t.wakeBy(e.seen + t.cfg.GoodFor)
+	if len(b.cache) > 0 {
+		t.wakeBy(at)
+	}
 }
 
 // insertFull decides between the nodes of a full bucket and a newcomer: one that fails goes, in wide buckets also a
@@ -88,7 +91,7 @@ func (b *bucket) oldest() []Node {
 // splittable reports whether the bucket at depth may split for a newcomer: only the home bucket, only up to MaxBuckets,
 // and only if the split would separate somebody, or ids made ever closer to ours could drive the table deep.
 func (t *Table) splittable(depth int, k *Key) bool {
-	return depth == len(t.buckets)-1 && len(t.buckets) < t.cfg.MaxBuckets && !t.buckets[depth].oneSided(k, depth)
+	return depth == len(t.buckets)-1 && len(t.buckets) < t.cfg.MaxBuckets && !t.buckets[depth].alike(&t.self, k)
 }
 
 // split divides the home bucket: nodes that share one bit more with us move on to a new home. If that one is smaller
@@ -126,7 +129,7 @@ func (t *Table) wait(depth int, e entry) {
 
 // cacheRoom reports whether e could be put into the cache of b, if its address allows.
 func (t *Table) cacheRoom(b *bucket, e *entry) bool {
-	return len(b.cache) < t.cfg.Cache || t.expendable(b, e) >= 0
+	return len(b.cache) < t.cfg.Cache || t.cfg.Cache > 0 && t.expendable(b, e) >= 0
 }
 
 // cache lets e wait beside bucket b if there is room or somebody less worth keeping.
@@ -142,10 +145,14 @@ func (t *Table) cache(b *bucket, e entry) {
 	b.cache = append(b.cache, e)
 }
 
-// expendable returns which candidate of a full cache e may push out, or -1: the longest unheard unverified one if e is
+// expendable returns which candidate of a full cache e may push out, or -1: beside the home bucket one that it would not
+// split for, if it would for e, or a crowd of far candidates could keep our neighbours out; the longest unheard unverified one if e is
 // verified or that one is out of date, else the longest unheard verified one if e is verified too.
 func (t *Table) expendable(b *bucket, e *entry) int {
 	unproven, proven := b.longestUnheard(false), b.longestUnheard(true)
+	if i := t.hopeless(b, e); i >= 0 {
+		return i
+	}
 	switch {
 	case unproven >= 0 && (e.verified() || e.seen-b.cache[unproven].seen > t.cfg.GoodFor):
 		return unproven
@@ -153,6 +160,15 @@ func (t *Table) expendable(b *bucket, e *entry) int {
 		return proven
 	}
 	return -1
+}
+
+// hopeless returns a candidate beside the home bucket that can get no place there while e can, or -1.
+func (t *Table) hopeless(b *bucket, e *entry) int {
+	home := len(t.buckets) - 1
+	if b != &t.buckets[home] || !t.splittable(home, &e.key) {
+		return -1
+	}
+	return slices.IndexFunc(b.cache, func(c entry) bool { return !t.splittable(home, &c.key) })
 }
 
 // longestUnheard returns the candidate of either kind that was heard first, or -1.

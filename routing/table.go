@@ -77,11 +77,19 @@ func (t *Table) Heard(n Node, now time.Time) {
 	if i := b.findCached(&n.Key); i >= 0 {
 		if b.cache[i].at(&e) {
 			b.cache[i].seen = at
+			t.consider(depth, &b.cache[i], at)
 		}
 		return
 	}
 	if t.cacheRoom(b, &e) && t.mayWait(&e, depth) {
 		t.cache(b, e)
+		t.consider(depth, &e, at)
+	}
+}
+
+// consider makes the ping of a candidate due if there may be a place for it.
+func (t *Table) consider(depth int, c *entry, at time.Duration) {
+	if c.flags&pinged == 0 && (len(t.buckets[depth].live) < t.cfg.capacity(depth) || t.splittable(depth, &c.key)) {
 		t.wakeBy(at + max(t.cfg.VerifyDelay, 0))
 	}
 }

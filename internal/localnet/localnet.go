@@ -35,7 +35,7 @@ const (
 type Config struct {
 	Wave     int                    // nodes that join at the same time; 0 means 64
 	Progress func(ready, total int) // hears of every wave that has joined; nil means nobody
-	Node     mainline.Config        // of every node; ID, Bootstrap and Private are set by Start
+	Node     mainline.Config        // of every node; ID, Bootstrap, Private, Diverse and Far are set by Start
 }
 
 // Net is a running network.
@@ -92,7 +92,8 @@ func (t *Net) grow(ctx context.Context, n int, cfg Config) error {
 // add starts one node, which joins through one of the first `old` nodes.
 func (t *Net) add(cfg mainline.Config, old int) error {
 	i := len(t.Nodes)
-	cfg.ID, cfg.Private, cfg.Bootstrap = krpc.ID{}, true, nil
+	cfg.ID, cfg.Private, cfg.Diverse, cfg.Bootstrap = krpc.ID{}, true, diverse, nil
+	cfg.Far = []int{} // wide far buckets would double the pings of newcomers, and everybody is near here
 	if old > 0 {
 		cfg.Bootstrap = []string{t.Nodes[rand.IntN(old)].Addr().String()}
 	}
