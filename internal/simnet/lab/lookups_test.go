@@ -11,6 +11,15 @@ import (
 	"github.com/dhtkit/dhtkit/routing"
 )
 
+// size is n, or few of it under -short: the race detector makes these tests a hundred times slower, and has little to see
+// on one thread.
+func size(n, few int) int {
+	if testing.Short() {
+		return few
+	}
+	return n
+}
+
 func lookups(t *testing.T, r lab.LookupRun) lab.LookupResult {
 	t.Helper()
 	res, err := lab.RunLookups(r)
@@ -20,7 +29,7 @@ func lookups(t *testing.T, r lab.LookupRun) lab.LookupResult {
 }
 
 func TestEqualSeedsEqualLookups(t *testing.T) {
-	run := lab.LookupRun{Swarm: swarm.Config{Seed: 3, Nodes: 5000}, Lookups: 20}
+	run := lab.LookupRun{Swarm: swarm.Config{Seed: 3, Nodes: 5000}, Lookups: size(20, 3)}
 	a, b := lookups(t, run), lookups(t, run)
 	require.Equal(t, a.Lookups, b.Lookups)
 	require.Equal(t, a.Hash, b.Hash)
@@ -36,7 +45,7 @@ func TestEqualSeedsEqualLookups(t *testing.T) {
 // In a network without faults everything is found, and the times are those of the links.
 func TestLookupsOfAPerfectWorld(t *testing.T) {
 	res := lookups(t, lab.LookupRun{
-		Swarm: swarm.Config{Seed: 1, Nodes: 20_000, Dead: -1}, Lookups: 100,
+		Swarm: swarm.Config{Seed: 1, Nodes: 20_000, Dead: -1}, Lookups: size(100, 4),
 		Links: sim.LinkConfig{Seed: 1, Flat: 100e6}, Memory: lab.Memory{Stale: -1}, NodeTargets: true,
 	})
 	s := res.Summary()
@@ -52,31 +61,34 @@ func TestLookupsOfAPerfectWorld(t *testing.T) {
 			hits++
 		}
 	}
-	require.Greater(t, hits, 97)
+	require.GreaterOrEqual(t, hits, size(97, 3))
 }
 
 func TestProfilesDiffer(t *testing.T) {
-	net := swarm.New(swarm.Config{Seed: 1, Nodes: 100_000})
+	net := swarm.New(swarm.Config{Seed: 1, Nodes: size(100_000, 10_000)})
 	got := make(map[string]lab.LookupSummary)
 	for _, p := range lab.Profiles {
 		named, ok := lab.ProfileNamed(p.Name)
 		require.True(t, ok)
-		res := lookups(t, lab.LookupRun{Net: net, Seed: 1, Lookups: 60, Profile: named.Config})
+		res := lookups(t, lab.LookupRun{Net: net, Seed: 1, Lookups: size(60, 4), Profile: named.Config})
 		got[p.Name] = res.Summary()
 		t.Log(p.Name, got[p.Name])
+	}
+	_, ok := lab.ProfileNamed("best")
+	require.False(t, ok)
+	if testing.Short() {
+		return // too few to compare
 	}
 	fast, alpha3, thorough := got["fast"], got["alpha3"], got["thorough"]
 	require.Less(t, 3*fast.DoneP50, alpha3.DoneP50)
 	require.Less(t, 2*fast.FirstP95, alpha3.FirstP95)
 	require.Greater(t, thorough.Recall, fast.Recall)
 	require.Less(t, alpha3.QueriesP50, fast.QueriesP50)
-	_, ok := lab.ProfileNamed("best")
-	require.False(t, ok)
 }
 
 func TestDeadContactsCostTime(t *testing.T) {
 	at := func(dead float64) lab.LookupSummary {
-		res := lookups(t, lab.LookupRun{Swarm: swarm.Config{Seed: 2, Nodes: 30_000, Dead: dead}, Lookups: 80})
+		res := lookups(t, lab.LookupRun{Swarm: swarm.Config{Seed: 2, Nodes: 30_000, Dead: dead}, Lookups: size(80, 10)})
 		return res.Summary()
 	}
 	some, most := at(0.2), at(0.7)
@@ -86,12 +98,12 @@ func TestDeadContactsCostTime(t *testing.T) {
 }
 
 func TestOneObserverLearns(t *testing.T) {
-	run := lab.LookupRun{Swarm: swarm.Config{Seed: 2, Nodes: 50_000}, Lookups: 150, Memory: lab.Memory{Met: 20}, WarmRTTs: true}
+	run := lab.LookupRun{Swarm: swarm.Config{Seed: 2, Nodes: 50_000}, Lookups: size(150, 60), Memory: lab.Memory{Met: 20}, WarmRTTs: true}
 	strangers := lookups(t, run)
 	run.OneObserver = true
 	regular := lookups(t, run)
 	first := func(r lab.LookupResult) float64 {
-		r.Lookups = r.Lookups[75:]
+		r.Lookups = r.Lookups[len(r.Lookups)/2:]
 		return r.Summary().QueriesMean
 	}
 	require.Less(t, first(regular), first(strangers))
@@ -100,7 +112,7 @@ func TestOneObserverLearns(t *testing.T) {
 func TestLiarsDoNotStopLookups(t *testing.T) {
 	for _, lie := range []swarm.Lie{swarm.WrongID, swarm.Invented, swarm.Endless, swarm.Flood, swarm.Mirror, swarm.Garbage} {
 		res := lookups(t, lab.LookupRun{
-			Swarm: swarm.Config{Seed: 5, Nodes: 20_000, Dead: 0.2, Liars: 0.1, Lie: lie}, Lookups: 40, Profile: routing.Thorough(),
+			Swarm: swarm.Config{Seed: 5, Nodes: 20_000, Dead: 0.2, Liars: 0.1, Lie: lie}, Lookups: size(40, 2), Profile: routing.Thorough(),
 		})
 		s := res.Summary()
 		t.Log(lie, s)
