@@ -21,6 +21,7 @@ type CrawlRun struct {
 	Node   mainline.Config
 	Step   int                   // queries between two points of the curve; 0 means a hundredth of the nodes
 	Point  func(p CoveragePoint) // called for each point as it is reached; nil: not
+	Stop   func() bool           // asked before each event: true ends the run with what was found; nil: never
 }
 
 // CoveragePoint is a point of the curve of a crawl.
@@ -117,7 +118,7 @@ func (w *World) crawl(c *crawl.Crawl, r CrawlRun, res *CrawlResult) error {
 	w.Fleet.Do(w.Observer, func(*mainline.Node) {
 		c.Drive(found, func(err error) { ended, res.Err = true, err })
 	})
-	if w.Engine.RunWhile(10000*time.Hour, func() bool { return !ended }) && !ended {
+	if w.Engine.RunWhile(10000*time.Hour, func() bool { return !ended && !stopped(r.Stop) }) && !ended {
 		return fmt.Errorf("lab: the crawl did not end")
 	}
 	res.Stats = c.Stats()

@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -22,8 +23,11 @@ func fleet(t *testing.T, r lab.FleetRun) lab.FleetResult {
 
 func TestTenThousandNodesBoot(t *testing.T) {
 	r := lab.FleetRun{Nodes: size(10_000, 500), Seed: 1, Boot: 3 * time.Minute, For: time.Minute}
+	before, most := runtime.NumGoroutine(), 0
+	r.Minute = func(lab.FleetPoint) { most = max(most, runtime.NumGoroutine()) }
 	res := fleet(t, r)
 	last := res.Points[len(res.Points)-1]
+	require.LessOrEqual(t, most, before+2, "nodes have no goroutines")
 	t.Logf("boot %v, then %v a virtual minute; %.0f bytes a node; %v a packet; table %.1f", res.Boot, res.PerMinute, res.BytesPerNode, res.PacketCost, last.Table)
 	require.Equal(t, r.Nodes, last.Nodes)
 	require.Equal(t, r.Nodes, last.Joined)

@@ -38,6 +38,7 @@ type FleetRun struct {
 	Node    mainline.Config      // of all nodes; ID and Bootstrap are set
 
 	Minute func(FleetPoint) // called at the end of each virtual minute; nil: not
+	Stop   func() bool      // asked before each event: true ends the run with the minutes that are over; nil: never
 }
 
 // FleetPoint is the state of a fleet at the end of a virtual minute.
@@ -136,8 +137,8 @@ func (f *fleetRun) run(before uint64) (res FleetResult, err error) {
 	f.engine.At(f.Boot, f.probe)
 	alive := time.Now()
 	f.minutes(f.Boot+f.For, &res)
-	if f.For > 0 {
-		res.PerMinute = time.Duration(float64(time.Since(alive)) / f.For.Minutes())
+	if lived := f.engine.Now() - f.Boot; lived > 0 {
+		res.PerMinute = time.Duration(float64(time.Since(alive)) / lived.Minutes())
 	}
 	res.PacketCost = time.Since(start) / time.Duration(max(f.engine.Stats().Sent, 1))
 	res.BytesPerNode = float64(heap()-before) / float64(max(len(f.up), 1))
@@ -157,7 +158,9 @@ func (f *fleetRun) keep(first, err error) error {
 func (f *fleetRun) minutes(until time.Duration, res *FleetResult) {
 	for f.engine.Now() < until {
 		start, sent := time.Now(), f.engine.Stats().Sent
-		f.engine.Run(min(f.engine.Now()+time.Minute, until))
+		if !f.engine.RunWhile(min(f.engine.Now()+time.Minute, until), func() bool { return !stopped(f.Stop) }) {
+			return
+		}
 		p := f.point
 		p.At, p.Nodes, p.Wall = f.engine.Now(), len(f.up), time.Since(start)
 		p.Sent = float64(f.engine.Stats().Sent-sent) / float64(max(len(f.up), 1))

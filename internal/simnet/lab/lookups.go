@@ -34,6 +34,7 @@ type LookupRun struct {
 
 	NodeTargets bool           // look up ids of reachable nodes instead of random ids
 	Progress    func(done int) // called after each lookup; nil: not
+	Stop        func() bool    // asked before each lookup: true ends the run with those that are done; nil: never
 }
 
 // Lookup is what one lookup did.
@@ -91,6 +92,9 @@ func RunLookups(r LookupRun) (LookupResult, error) {
 	w := NewWorld(r.Net, r.Seed, r.Links)
 	var node *mainline.Node
 	for i := range r.Lookups {
+		if stopped(r.Stop) {
+			break
+		}
 		if node == nil || !r.OneObserver {
 			var err error
 			if node, err = w.Observe(r.Memory, r.Node); err != nil {
@@ -110,6 +114,9 @@ func RunLookups(r LookupRun) (LookupResult, error) {
 	res.Hash, res.Net, res.Reachable = w.Engine.Hash(), w.Engine.Stats(), r.Net.Reachable()
 	return res, nil
 }
+
+// stopped asks a run's Stop.
+func stopped(stop func() bool) bool { return stop != nil && stop() }
 
 // lookup does one lookup and measures it.
 func (w *World) lookup(node *mainline.Node, r LookupRun) (Lookup, error) {

@@ -20,6 +20,7 @@ var Profiles = []Profile{
 	{"alpha3", "3 in flight, 2 s", fixed(3, 2*time.Second)},
 	{"alpha16", "16 in flight, 2 s, as k-rpc", fixed(16, 2*time.Second)},
 	{"libtorrent", "5 in flight, 1 s soft, 15 s hard", libtorrent()},
+	{"dht-rpc", "10 in flight for the 20 closest, 1 s soft, 6 s hard, asked again after 1 s", dhtRPC()},
 }
 
 func fixed(alpha int, timeout time.Duration) routing.LookupConfig {
@@ -29,6 +30,13 @@ func fixed(alpha int, timeout time.Duration) routing.LookupConfig {
 func libtorrent() routing.LookupConfig {
 	c := fixed(5, time.Second)
 	c.Hard = 15 * time.Second
+	return c
+}
+
+// dhtRPC asks a second time, where dht-rpc does so up to six times.
+func dhtRPC() routing.LookupConfig {
+	c := fixed(10, time.Second)
+	c.K, c.Hard, c.ResendAfter = 20, 6*time.Second, time.Second
 	return c
 }
 
