@@ -73,7 +73,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.addGroups(root)
 	root.AddCommand(
 		a.peersCommand(), a.announceCommand(), a.findCommand(), a.pingCommand(),
-		a.queryCommand(), a.crawlCommand(), a.nodeCommand(), a.versionCommand(),
+		a.queryCommand(), a.crawlCommand(), a.nodeCommand(), a.simCommand(), a.versionCommand(),
 	)
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand())
@@ -129,7 +129,7 @@ func (a *app) localFlag(cmd *cobra.Command) {
 func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 	var err error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		name := "DHTKIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := envName(f.Name)
 		value, set := os.LookupEnv(name)
 		if !set || value == "" || f.Changed || err != nil || f.Name == "help" {
 			return
@@ -140,6 +140,11 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 	})
 	a.flags.localSet = cmd.Flags().Changed("local")
 	return err
+}
+
+// envName is the environment variable of a flag.
+func envName(flag string) string {
+	return "DHTKIT_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // noVerb is what happens without a verb: a short help, and it is an error.
