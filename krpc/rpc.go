@@ -76,6 +76,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.K = cmp.Or(c.K, 8)
 	c.Timeout = cmp.Or(c.Timeout, 4*time.Second)
+	if c.Lookup.Alpha == 0 && c.Lookup.Extra == 0 && c.Lookup.PerReply == 0 {
+		c.Lookup.Extra = routing.Fast().Extra
+	}
 	c.Table.KeyLen, c.Table.K, c.Table.OnFull = c.IDLen, c.K, c.OnFull
 	c.Socket.Private = c.Private
 	if c.Private {

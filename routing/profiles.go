@@ -2,10 +2,14 @@ package routing
 
 import "time"
 
-// LookupConfig shapes one lookup. The zero value is the fast profile.
+// LookupConfig shapes one lookup. The zero value works; Fast, Thorough and Economy are what we recommend.
 type LookupConfig struct {
 	K     int // how many of the closest to find; 0 means 8
 	Alpha int // queries counted as outstanding at once; 0 means 8
+
+	// Extra is how many nodes behind the K-th that answered are asked, too: they may know nearer ones that the dead
+	// crowd out of the replies of others. They are not part of the result. 0 means none.
+	Extra int
 
 	// CountAll counts every query in flight that is not late against Alpha. Without it a query counts only while it may
 	// beat the one to be sent: if its node is nearer than that one's, and so nearer than the K-th that answered. A
@@ -46,9 +50,10 @@ type Hop struct {
 	Outcome Outcome
 }
 
-// Fast is the profile for finding and getting: eight in flight, only queries that can change the result count, and an
-// adaptive soft deadline.
-func Fast() LookupConfig { return LookupConfig{} }
+// Fast is the profile for finding and getting: eight in flight, only queries that can change the result count, two nodes
+// behind the closest are asked too, and the soft deadline adapts. In a simulated network of a million, 40 % of whose
+// contacts are dead, it ends in 0.65 s (p95 0.95 s) with 9 of 10 of the true closest nodes.
+func Fast() LookupConfig { return LookupConfig{Extra: 2} }
 
 // Thorough is the profile for announcing, putting and estimating: three queries to begin with, each reply opens three,
 // each timeout one, late nodes near the target are waited for, and what is not answered is asked once more. It finds 98
@@ -56,9 +61,12 @@ func Fast() LookupConfig { return LookupConfig{} }
 func Thorough() LookupConfig {
 	return LookupConfig{
 		Alpha: 3, PerReply: 3, PerTimeout: 1, WaitLate: true,
-		Hard: 1800 * time.Millisecond, ResendAfter: 700 * time.Millisecond,
+		Hard: 1700 * time.Millisecond, ResendAfter: 700 * time.Millisecond,
 	}
 }
+
+// Economy is the profile for those who count packets: less than half of Fast's queries for twice its time.
+func Economy() LookupConfig { return LookupConfig{Alpha: 4, CountAll: true, Extra: 1} }
 
 func (c LookupConfig) withDefaults() LookupConfig {
 	c.K = positive(c.K, 8)

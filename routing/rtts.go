@@ -12,7 +12,7 @@ const (
 	minSoft   = 50 * time.Millisecond
 	maxSoft   = 2 * time.Second
 	firstSoft = time.Second
-	softSlack = 100 * time.Millisecond
+	softSlack = 165 * time.Millisecond
 )
 
 // RTTs estimates from the last 64 round trips when a query should count as late. The zero value is ready. Note late
@@ -39,7 +39,7 @@ func (r *RTTs) Add(d time.Duration) {
 	r.at = (r.at + 1) % rttWindow
 }
 
-// Soft returns the larger of p10 + 100 ms and p90, kept within 50 ms and 2 s; 1 s before the first round trip.
+// Soft returns the larger of p10 + 165 ms and p90, kept within 50 ms and 2 s; 1 s before the first round trip.
 func (r *RTTs) Soft() time.Duration {
 	if r.n == 0 {
 		return firstSoft

@@ -27,12 +27,12 @@ func TestSoftDeadline(t *testing.T) {
 		want time.Duration
 	}{
 		{"before any", nil, time.Second},
-		{"one: p10 + 100 ms", ms(40), 140 * time.Millisecond},
-		{"even: p10 + 100 ms", ms(slices.Repeat([]int{50}, 64)...), 150 * time.Millisecond},
+		{"one: p10 + 165 ms", ms(40), 205 * time.Millisecond},
+		{"even: p10 + 165 ms", ms(slices.Repeat([]int{50}, 64)...), 215 * time.Millisecond},
 		{"spread: p90", ms(upTo(60)...), 550 * time.Millisecond},
 		{"never above 2 s", ms(5000, 6000), 2 * time.Second},
-		{"only the last 64 count", ms(append(slices.Repeat([]int{1900}, 64), slices.Repeat([]int{20}, 64)...)...), 120 * time.Millisecond},
-		{"zero and negative count as shortest", ms(0, -5), 100*time.Millisecond + time.Microsecond},
+		{"only the last 64 count", ms(append(slices.Repeat([]int{1900}, 64), slices.Repeat([]int{20}, 64)...)...), 185 * time.Millisecond},
+		{"zero and negative count as shortest", ms(0, -5), 165*time.Millisecond + time.Microsecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r RTTs

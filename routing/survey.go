@@ -6,11 +6,11 @@ import (
 	"net/netip"
 )
 
-// survey is what a lookup's candidates amount to. Only those nearer than the K-th that answered are looked at; the
-// others cannot change the result.
+// survey is what a lookup's candidates amount to. Only those nearer than the K-th that answered are looked at, or than the
+// last of the Extra ones behind it; the others cannot change the result.
 type survey struct {
 	next        int  // slab index of the nearest one to ask, -1 if none
-	answered    int  // at most K
+	answered    int  // at most K + Extra
 	outstanding int  // asked, not late
 	ahead       int  // those of them nearer than next
 	late        int  //
@@ -24,7 +24,7 @@ func (l *Lookup) survey() survey {
 		return l.seen
 	}
 	v := survey{next: -1, seed: -1}
-	for i := 0; i < len(l.order) && v.answered < l.cfg.K; i++ {
+	for i := 0; i < len(l.order) && v.answered < l.cfg.K+l.cfg.Extra; i++ {
 		switch c := l.at(i); c.state {
 		case answered:
 			v.answered++

@@ -159,9 +159,9 @@ func TestDeadlinesAdapt(t *testing.T) {
 	walk := walkTo(w, Key{}, LookupConfig{Alpha: 2, RTTs: rtts}, from...)
 	_, err := collect(t, walk.Replies(t.Context()))
 	require.NoError(t, err)
-	require.Equal(t, 120*ms, rtts.Soft())
+	require.Equal(t, 185*ms, rtts.Soft())
 	require.Equal(t, []Node{at(1), at(3), at(5), at(7), at(9), at(11), at(13), at(15)}, walk.ClosestNodes())
-	require.Less(t, w.now, 2*time.Second, "one second for the first, 120 ms for each dead one later")
+	require.Less(t, w.now, 2*time.Second, "one second for the first, 185 ms for each dead one later")
 }
 
 func TestReplyMayNameOnlySoMany(t *testing.T) {

@@ -16,7 +16,8 @@ type Profile struct {
 // Profiles are our own ways to look up, and the shapes of others: configurations of routing.Lookup, all over the same table.
 var Profiles = []Profile{
 	{"fast", "8 that can matter in flight, adaptive soft deadline", routing.Fast()},
-	{"thorough", "a growing window that waits for late nodes", routing.Thorough()},
+	{"thorough", "a growing window that waits for late nodes and asks once more", routing.Thorough()},
+	{"economy", "4 in flight, adaptive soft deadline", routing.Economy()},
 	{"alpha3", "3 in flight, 2 s", fixed(3, 2*time.Second)},
 	{"alpha16", "16 in flight, 2 s, as k-rpc", fixed(16, 2*time.Second)},
 	{"libtorrent", "5 in flight, 1 s soft, 15 s hard", libtorrent()},

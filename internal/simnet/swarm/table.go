@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/dhtkit/dhtkit/internal/simnet/sim"
 )
@@ -64,12 +65,7 @@ const maxTries = 16
 
 // hasFrom is has for what was added from an index on.
 func (l *list) hasFrom(first int, n sim.Node) bool {
-	for _, o := range l.nodes[first:l.n] {
-		if o == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(l.nodes[first:l.n], n)
 }
 
 // oldest draws Skew nodes from a range and returns the oldest.
