@@ -74,7 +74,7 @@ func New(n *mainline.Node, cfg Config) *Crawl {
 		late:  make(map[netip.AddrPort]bool),
 		stats: Stats{Losses: make(map[string]uint64)},
 	}
-	c.asker = c.rpc.NewAsker(func(routing.Node) krpc.Args { return &c.args }, false).AnyID()
+	c.asker = c.rpc.NewAsker(func(routing.Node) krpc.Args { return c.args }, false).AnyID()
 	return c
 }
 
@@ -119,7 +119,7 @@ func (c *Crawl) Nodes(ctx context.Context) iter.Seq2[Found, error] {
 
 // over reports whether nothing is in flight and nothing more will be.
 func (c *Crawl) over() bool {
-	return c.open == 0 && len(c.late) == 0 && (c.done() || c.front.waiting() == 0)
+	return c.open == 0 && len(c.late) == 0 && (c.done() || c.front.idle())
 }
 
 // err is what a crawl that is over ends with.
@@ -132,11 +132,11 @@ func (c *Crawl) err() error {
 
 func (c *Crawl) seed(ctx context.Context) error {
 	for _, n := range c.rpc.Nodes() {
-		c.front.add(n.Addr, krpc.IDOf(n.Key))
+		c.front.seed(n.Addr, krpc.IDOf(n.Key))
 	}
 	addrs, err := c.rpc.Bootstrap(ctx)
 	for _, a := range addrs {
-		c.front.add(a, krpc.ID{})
+		c.front.seed(a, krpc.ID{})
 	}
 	if c.front.seen() > 0 {
 		return nil
@@ -196,10 +196,10 @@ func (c *Crawl) settle(ev routing.Event[*krpc.Reply]) (Found, bool) {
 func (c *Crawl) found(addr netip.AddrPort, r *krpc.Reply) (Found, bool) {
 	c.rtts.Add(r.RTT)
 	id := krpc.IDOf(r.From.Key)
-	first := c.front.answered(addr, id)
+	by, first := c.front.answered(addr, id)
 	for n := range r.Contacts {
 		if n.Key != c.rpc.Key() {
-			c.front.add(n.Addr, krpc.IDOf(n.Key))
+			c.front.add(n.Addr, krpc.IDOf(n.Key), by)
 		}
 	}
 	c.count(func(s *Stats) {

@@ -11,25 +11,31 @@ import (
 // frontier decides whom to ask for what next. It is a plain value: no clock, no socket, no lock.
 //
 // Every node that answers is asked twice: for the neighbours of its own id, which is how young nodes are found, and for
-// those of one random target. A contact that is silent is tried again at the end of the queue.
+// those of one random target. Contacts that two nodes named come first: what only one has ever named may be an invention
+// of its, and in a network full of inventions nearly all of those are. They are asked when nothing else is left,
+// for as long as it pays.
 type frontier struct {
 	tries uint8
 	rng   *rand.Rand
 
-	index map[netip.AddrPort]uint32 // endpoint to record
-	nodes []record
-	queue []uint32 // records that wait for a query, first in first out
-	head  int
+	index  map[netip.AddrPort]uint32 // endpoint to record
+	nodes  []record
+	queue  fifo // records that wait for a query
+	once   fifo // records that one node named; those named again meanwhile are in queue, too
+	single yield
 }
 
 // record is one endpoint that somebody named, or that we started from.
 type record struct {
 	id     krpc.ID // as it said itself, else as others say; zero for a seed
 	addr   netip.AddrPort
-	tries  uint8 // queries without an answer so far
-	goals  goals // what is still to be asked
-	found  bool  // it has answered
-	asking goals // what it is being asked
+	by     uint32 // who named it first
+	tries  uint8  // queries without an answer so far
+	goals  goals  // what is still to be asked
+	asking goals  // what it is being asked; 0: it is not
+	found  bool   // it has answered
+	named  bool   // by two nodes, or by ourselves
+	lone   bool   // it was asked although only one node named it
 }
 
 // goals is a set of queries to one node.
@@ -44,29 +50,43 @@ func newFrontier(tries int, rng *rand.Rand) *frontier {
 	return &frontier{tries: uint8(min(tries, 255)), rng: rng, index: make(map[netip.AddrPort]uint32)}
 }
 
-// add notes an endpoint and reports whether it is a new one. An id of zero is unknown.
-func (f *frontier) add(addr netip.AddrPort, id krpc.ID) bool {
-	if _, known := f.index[addr]; known {
+// ourselves is the source of what nobody else named.
+const ourselves = 1<<32 - 1
+
+// seed notes an endpoint to start from, and believes it. An id of zero is unknown.
+func (f *frontier) seed(addr netip.AddrPort, id krpc.ID) {
+	if f.add(addr, id, ourselves) {
+		i := f.index[addr]
+		f.nodes[i].named = true
+		f.queue.push(i)
+	}
+}
+
+// add notes that the node with the index by named an endpoint, and reports whether that is a new one.
+func (f *frontier) add(addr netip.AddrPort, id krpc.ID, by uint32) bool {
+	if i, known := f.index[addr]; known {
+		if r := &f.nodes[i]; !r.named && r.by != by {
+			r.named = true
+			if !r.found && r.asking == 0 && r.tries < f.tries {
+				f.queue.push(i)
+			}
+		}
 		return false
 	}
 	i := uint32(len(f.nodes))
 	f.index[addr] = i
-	f.nodes = append(f.nodes, record{id: id, addr: addr, goals: ownID | random})
-	f.queue = append(f.queue, i)
+	f.nodes = append(f.nodes, record{id: id, addr: addr, by: by, goals: ownID | random})
+	f.once.push(i)
 	return true
 }
 
 // next returns whom to ask, and the target. The caller settles it with answered, failed or unasked.
 func (f *frontier) next() (n routing.Node, target krpc.ID, ok bool) {
-	if f.head == len(f.queue) {
+	i, ok := f.take()
+	if !ok {
 		return routing.Node{}, krpc.ID{}, false
 	}
-	r := &f.nodes[f.queue[f.head]]
-	f.head++
-	if f.head > 1024 && 2*f.head > len(f.queue) {
-		f.queue = append(f.queue[:0], f.queue[f.head:]...)
-		f.head = 0
-	}
+	r := &f.nodes[i]
 	r.asking = r.goals & ownID
 	if r.asking == 0 || r.id == (krpc.ID{}) {
 		r.asking = random
@@ -78,37 +98,88 @@ func (f *frontier) next() (n routing.Node, target krpc.ID, ok bool) {
 	return routing.Node{Key: r.id.Key(), Addr: r.addr}, target, true
 }
 
+// take removes the next record from the queues.
+func (f *frontier) take() (uint32, bool) {
+	if i, ok := f.queue.pop(); ok {
+		return i, true
+	}
+	for f.single.pays() {
+		i, ok := f.once.pop()
+		if !ok {
+			break
+		}
+		if r := &f.nodes[i]; !r.named {
+			r.lone = true
+			return i, true
+		}
+	}
+	return 0, false
+}
+
 // unasked puts back what next gave out: it could not be sent now.
 func (f *frontier) unasked(addr netip.AddrPort) {
-	f.queue = append(f.queue, f.index[addr])
+	i := f.index[addr]
+	f.nodes[i].asking = 0
+	f.queue.push(i)
 }
 
-// answered notes the answer of a node and reports whether it is its first.
-func (f *frontier) answered(addr netip.AddrPort, id krpc.ID) (first bool) {
-	i := f.index[addr]
+// answered notes the answer of a node; it returns the node's index and whether the answer is its first.
+func (f *frontier) answered(addr netip.AddrPort, id krpc.ID) (i uint32, first bool) {
+	i = f.index[addr]
 	r := &f.nodes[i]
 	r.goals &^= r.asking
+	r.asking = 0
 	first = !r.found
+	if first && r.lone {
+		f.single.note(true)
+	}
 	r.found, r.id = true, id
 	if r.goals != 0 {
-		f.queue = append(f.queue, i)
+		f.queue.push(i)
 	}
-	return first
+	return i, first
 }
 
-// failed notes that a node did not answer. One that never did is tried again later, until its tries are used up; of one
-// that did nothing more is wanted.
+// failed notes that a node did not answer. One that never did but was named twice is tried again later, until its tries are
+// used up; of one that did nothing more is wanted.
 func (f *frontier) failed(addr netip.AddrPort) {
 	i := f.index[addr]
 	r := &f.nodes[i]
+	r.asking = 0
 	r.tries++
-	if !r.found && r.tries < f.tries {
-		f.queue = append(f.queue, i)
+	if !r.found && r.lone {
+		f.single.note(false)
+	}
+	if !r.found && r.named && r.tries < f.tries {
+		f.queue.push(i)
 	}
 }
 
 // waiting returns how many queries wait to be asked.
-func (f *frontier) waiting() int { return len(f.queue) - f.head }
+func (f *frontier) waiting() int {
+	if !f.single.pays() {
+		return f.queue.len()
+	}
+	return f.queue.len() + f.once.len()
+}
+
+// idle reports whether nothing is left to ask.
+func (f *frontier) idle() bool {
+	if f.queue.len() > 0 {
+		return false
+	}
+	for f.single.pays() {
+		i, ok := f.once.peek()
+		if !ok {
+			return true
+		}
+		if !f.nodes[i].named {
+			return false
+		}
+		f.once.pop()
+	}
+	return true
+}
 
 // seen returns how many endpoints were named.
 func (f *frontier) seen() int { return len(f.nodes) }
@@ -118,4 +189,55 @@ func (f *frontier) randomID() (id krpc.ID) {
 		id[i] = byte(f.rng.Uint32())
 	}
 	return id
+}
+
+// yield is what asking contacts that were named once has brought.
+type yield struct {
+	asked, answered float64 // of the last few thousand
+}
+
+// Ours: after so many lone contacts without more than this share of answers, the others are left alone.
+const (
+	yieldAfter = 500
+	yieldLeast = 0.005
+)
+
+func (y *yield) note(answered bool) {
+	const forget = 1 - 1.0/4096
+	y.asked, y.answered = y.asked*forget+1, y.answered*forget
+	if answered {
+		y.answered++
+	}
+}
+
+func (y *yield) pays() bool { return y.asked < yieldAfter || y.answered >= yieldLeast*y.asked }
+
+// fifo is a queue of records.
+type fifo struct {
+	items []uint32
+	head  int
+}
+
+func (q *fifo) push(i uint32) { q.items = append(q.items, i) }
+
+func (q *fifo) len() int { return len(q.items) - q.head }
+
+func (q *fifo) peek() (uint32, bool) {
+	if q.len() == 0 {
+		return 0, false
+	}
+	return q.items[q.head], true
+}
+
+func (q *fifo) pop() (uint32, bool) {
+	i, ok := q.peek()
+	if !ok {
+		return 0, false
+	}
+	q.head++
+	if q.head > 1024 && 2*q.head > len(q.items) {
+		q.items = append(q.items[:0], q.items[q.head:]...)
+		q.head = 0
+	}
+	return i, true
 }
