@@ -17,7 +17,7 @@ var (
 		"go.mod", "README.md", "CHANGELOG.md", "LICENSE", ".ci",
 		"krpc", "socket", "routing", "mainline", "cmd", "internal", "interop",
 	}
-	mayHave = []string{"dhtrpc", "go.sum", ".gitignore", ".gitattributes"}
+	mayHave = []string{"docs", "dhtrpc", "go.sum", ".gitignore", ".gitattributes"}
 )
 
 func TestTopLevel(t *testing.T) {
