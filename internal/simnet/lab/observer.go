@@ -50,14 +50,16 @@ func (w *World) randomID() (id krpc.ID) {
 	return id
 }
 
-// node returns a random node of the swarm that is alive, or one that is not.
-func (w *World) node(alive bool) sim.Node {
-	for {
-		n := sim.Node(sim.Below(w.draw(), uint32(w.Swarm.Len())))
+// node returns a random node of the swarm that is alive, or one that is not; any where there are hardly any of these.
+func (w *World) node(alive bool) (n sim.Node) {
+	const tries = 1000
+	for range tries {
+		n = sim.Node(sim.Below(w.draw(), uint32(w.Swarm.Len())))
 		if w.Swarm.Alive(n) == alive {
-			return n
+			break
 		}
 	}
+	return n
 }
 
 // Memory is what an observer knows when it comes: the nodes it met in an earlier life.
