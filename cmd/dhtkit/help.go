@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // help prints everything about a verb: examples first, then what it does, then the flags in groups.
@@ -28,8 +30,25 @@ func (a *app) help(w io.Writer, cmd *cobra.Command) {
 		fmt.Fprintf(w, "\nFlags:\n%s", own.FlagUsages())
 	}
 	for _, g := range a.groups {
-		fmt.Fprintf(w, "\n%s:\n%s", g.title, g.set.FlagUsages())
+		if text := g.usages(cmd); text != "" {
+			fmt.Fprintf(w, "\n%s:\n%s", g.title, text)
+		}
 	}
+}
+
+// usages describes the flags of a group that mean something to a verb.
+func (g group) usages(cmd *cobra.Command) string {
+	if !simulates(cmd) {
+		return g.set.FlagUsages()
+	}
+	some := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
+	some.SortFlags = false
+	g.set.VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains(ofNetworks, f.Name) {
+			some.AddFlag(f)
+		}
+	})
+	return some.FlagUsages()
 }
 
 // shortHelp names the verbs, and where to read on.
@@ -113,7 +132,8 @@ const recordsHelp = `
 With --json standard output has one object a line. "type" is the first field of each. Fields are added as time goes by,
 never renamed within a schema number.
 
-  start    first: schema, version, verb, our addr and id, network (local, bootstrap, public, none), limits
+  start    first: schema, version, verb, our addr and id, network (local, bootstrap, public, none), limits; of sim the
+           network is simulated, with seed and options
   peer     info_hash, addr
   stored   info_hash, and id and addr of a node that stored the announcement
   node     id, addr, version of its client, rtt_ms; target if it was looked for
@@ -121,6 +141,11 @@ never renamed within a schema number.
   reply    addr, method, message (text as it is, other bytes as "hex:…"), raw (the datagram in hex)
   hop      a step of find --trace: event (ask, answer, late, failed), addr, id, from, bits in common with the target
   loss     a node that was asked directly and gave no good answer: addr, outcome
+  profile  a way to look up and what it costs (sim lookup): times, queries, recall; hash of all packets
+  growth   likewise in a network of one size (sim growth), queries_per_doubling since the size before
+  point    of a curve: coverage over queries (sim crawl), state of the network after an interval (sim churn)
+  crawl    what a simulated crawl came to: coverage, queries_per_node
+  fleet    what simulated full nodes cost: seconds_per_minute (virtual), bytes_per_node
   summary  last, also after an interrupt: results, queries, answered, seconds, losses by reason; stopped says why it
            ended early (signal, deadline, limit)
 

@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "rewrite the help texts under testdata")
 
 var helps = []string{
 	"", "peers", "announce", "find", "ping", "query", "crawl", "node", "version",
-	"sim", "sim lookup",
+	"sim", "sim lookup", "sim crawl", "sim growth", "sim churn",
 	"exit-codes", "environment", "records", "politeness",
 }
 

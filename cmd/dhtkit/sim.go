@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,12 +9,14 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/dhtkit/dhtkit/internal/plot"
 	"github.com/dhtkit/dhtkit/internal/simnet/sim"
 	"github.com/dhtkit/dhtkit/internal/simnet/swarm"
 )
@@ -25,6 +28,7 @@ type simVerb struct {
 	dead  float64
 	skew  int
 	seed  uint64
+	svg   svgFile
 }
 
 type (
@@ -43,12 +47,18 @@ type (
 		Type    string `json:"type"`
 		Results int    `json:"results"` // objects before this one, start aside
 		totals
-		Virtual seconds `json:"virtual_seconds"` // simulated, of all runs
+		Datagrams uint64  `json:"datagrams"`       // sent by all nodes
+		Virtual   seconds `json:"virtual_seconds"` // simulated, of all runs
+		SVG       string  `json:"svg,omitempty"`
 	}
 )
 
 func (s *simSummary) line() string {
-	text := fmt.Sprintf("%d queries, %d answered, %v virtual in %.1f s", s.Queries, s.Answered, time.Duration(s.Virtual).Round(time.Second), float64(s.Seconds)/1e9)
+	text := fmt.Sprintf("%s, %d datagrams, %v virtual in %.1f s", queriesText(s.Queries, s.Answered), s.Datagrams,
+		time.Duration(s.Virtual).Round(time.Second), float64(s.Seconds)/1e9)
+	if s.SVG != "" {
+		text += ", plot in " + s.SVG
+	}
 	if s.Stopped != "" {
 		text += ", stopped early: " + s.Stopped
 	}
@@ -57,7 +67,8 @@ func (s *simSummary) line() string {
 
 // count adds what a simulated network did.
 func (s *simSummary) count(queries, answered uint64, virtual time.Duration, net sim.Stats) {
-	s.Queries, s.Answered, s.Virtual = s.Queries+queries, s.Answered+answered, s.Virtual+seconds(virtual)
+	s.Queries, s.Answered, s.Datagrams = s.Queries+queries, s.Answered+answered, s.Datagrams+net.Sent
+	s.Virtual += seconds(virtual)
 	if s.Losses == nil {
 		s.Losses = map[string]uint64{}
 	}
@@ -76,7 +87,9 @@ func (a *app) simCommand() *cobra.Command {
 		Use:   "sim VERB [flags]",
 		Short: "Simulate a network of any size",
 		Example: `  dhtkit sim lookup --profile all                 # ways to look up compared, in a network of a million nodes
-  dhtkit sim lookup --nodes 10000000 --dead 0.6   # a larger and older one`,
+  dhtkit sim crawl --nodes 1000000 --svg crawl.svg
+  dhtkit sim growth
+  dhtkit sim churn --nodes 1000 --hours 6`,
 		Long: `Runs this program's lookups, crawls and nodes in a simulated network: no packet leaves the process, time is virtual, and
 equal seeds give equal results, down to the hash of all packets.
 
@@ -93,7 +106,7 @@ routing tables of which a share (--dead) answers no more.`,
 			return ended(exitUsage)
 		},
 	}
-	cmd.AddCommand(a.simLookupCommand())
+	cmd.AddCommand(a.simLookupCommand(), a.simCrawlCommand(), a.simGrowthCommand(), a.simChurnCommand())
 	return cmd
 }
 
@@ -107,12 +120,12 @@ func verbsOf(cmd *cobra.Command) (names []string) {
 }
 
 // swarmFlags declares the flags of a procedural network.
-func (v *simVerb) swarmFlags(f *pflag.FlagSet, nodes, skew int) {
+func (v *simVerb) swarmFlags(f *pflag.FlagSet, nodes int) {
 	f.SortFlags = false
 	v.nodesFlag(f, nodes)
 	f.Float64Var(&v.dead, "dead", 0.4, "share of the contacts in tables that are gone, `SHARE`")
-	f.IntVar(&v.skew, "skew", skew, "age skew: a full bucket keeps the oldest of `N` nodes; 1: none, 4: as old networks are")
-	v.commonFlags(f)
+	f.IntVar(&v.skew, "skew", 1, "age skew: full buckets keep the oldest of `N` nodes, so that young ones are little known; alone: 4")
+	f.Lookup("skew").NoOptDefVal = "4"
 }
 
 func (v *simVerb) nodesFlag(f *pflag.FlagSet, nodes int) {
@@ -121,7 +134,10 @@ func (v *simVerb) nodesFlag(f *pflag.FlagSet, nodes int) {
 
 // commonFlags declares what every verb under sim has.
 func (v *simVerb) commonFlags(f *pflag.FlagSet) {
+	f.SortFlags = false
 	f.Uint64Var(&v.seed, "seed", 1, "of all that is random, `S`")
+	f.StringVar(&v.svg.name, "svg", "", "draw the result into `FILE`")
+	f.BoolVar(&v.svg.force, "force", false, "overwrite that file")
 }
 
 // Bounds of a simulated network: lookups need a closest set, and ids of 8 bytes a node need memory.
@@ -155,8 +171,29 @@ func checkNodes(n, most int) error {
 	return nil
 }
 
+// swarmArgs takes no arguments, but for the N of "--skew N": a flag that may stand alone takes only --skew=N.
+func (v *simVerb) swarmArgs(cmd *cobra.Command, args []string) error {
+	if skew := cmd.Flags().Lookup("skew"); len(args) == 1 && skew.Changed && skew.Value.String() == skew.NoOptDefVal {
+		if n, err := strconv.Atoi(args[0]); err == nil {
+			v.skew = n
+			return nil
+		}
+	}
+	return arguments(0, 0, "no arguments")(cmd, args)
+}
+
 // ofNetworks are the global flags that mean nothing where no packet leaves the process.
 var ofNetworks = []string{"bootstrap", "public", "listen", "allow-private", "ipv4", "ipv6", "timeout", "rate", "max"}
+
+// simulates reports whether a verb is one of sim, or sim itself.
+func simulates(cmd *cobra.Command) bool {
+	for ; cmd != nil; cmd = cmd.Parent() {
+		if cmd.Name() == "sim" {
+			return true
+		}
+	}
+	return false
+}
 
 // check finds what cannot work, whatever is simulated.
 func (v *simVerb) check(cmd *cobra.Command) error {
@@ -182,8 +219,18 @@ func (s *simulation) result(text string, record any) {
 	s.console.result(text, record)
 }
 
+// header names the columns of what follows, where results are for people.
+func (s *simulation) header(text string) {
+	if !s.console.json {
+		s.console.note("%s", text)
+	}
+}
+
 // simulate runs a verb from its checked flags to the exit code. work stops early when stop says so.
-func (v *simVerb) simulate(cmd *cobra.Command, options []string, work func(*simulation) error) (err error) {
+func (v *simVerb) simulate(cmd *cobra.Command, work func(*simulation) (*plot.Chart, error)) (err error) {
+	if err := v.svg.open(); err != nil {
+		return err
+	}
 	ctx, cancel := v.limited(cmd.Context())
 	defer cancel(nil)
 	v.progress = newProgress(v.console, v.flags.progress)
@@ -191,21 +238,22 @@ func (v *simVerb) simulate(cmd *cobra.Command, options []string, work func(*simu
 	name := strings.TrimPrefix(cmd.CommandPath(), "dhtkit ")
 	v.console.result("", &simStartRecord{
 		Type: "start", Schema: schema, Version: version(), Verb: name, Time: now(), Network: "simulated", Seed: v.seed,
-		Options: optionValues(cmd, options),
+		Options: optionValues(cmd),
 	})
 	defer context.AfterFunc(ctx, func() { v.console.note("dhtkit: %v: finishing, once more to quit at once", context.Cause(ctx)) })()
 
 	s := &simulation{simVerb: v, began: time.Now(), stop: func() bool { return ctx.Err() != nil }, sum: simSummary{Type: "summary"}}
-	err = work(s)
+	chart, err := work(s)
+	err = cmp.Or(err, s.draw(chart, cmd))
 	s.summarise(ctx)
 	return s.verdict(ctx, err)
 }
 
 // optionValues returns the flags with the values they have.
-func optionValues(cmd *cobra.Command, names []string) map[string]any {
+func optionValues(cmd *cobra.Command) map[string]any {
 	options := make(map[string]any)
 	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if !slices.Contains(names, f.Name) {
+		if slices.Contains([]string{"help", "seed", "svg", "force"}, f.Name) {
 			return
 		}
 		switch value := f.Value.(type) {
@@ -226,6 +274,34 @@ func typed(f *pflag.Flag) any {
 	default:
 		return text
 	}
+}
+
+// draw writes the plot, if one was asked for and there is something to draw.
+func (s *simulation) draw(c *plot.Chart, cmd *cobra.Command) error {
+	if c == nil {
+		c = new(plot.Chart)
+	}
+	c.Footer = commandLine(cmd)
+	written, err := s.svg.write(c)
+	if written {
+		s.sum.SVG = s.svg.name
+	}
+	if err != nil {
+		return fmt.Errorf("--svg %s: %w", s.svg.name, err)
+	}
+	return nil
+}
+
+// commandLine is the command that gives the same result again.
+func commandLine(cmd *cobra.Command) string {
+	line := cmd.CommandPath()
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if slices.Contains([]string{"svg", "force"}, f.Name) || !f.Changed {
+			return
+		}
+		line += " --" + f.Name + "=" + strings.Trim(f.Value.String(), "[]")
+	})
+	return line
 }
 
 func (s *simulation) summarise(ctx context.Context) {

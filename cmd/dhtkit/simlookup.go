@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/dhtkit/dhtkit/internal/plot"
 	"github.com/dhtkit/dhtkit/internal/simnet/lab"
 	"github.com/dhtkit/dhtkit/internal/simnet/swarm"
 )
@@ -48,20 +50,21 @@ func (a *app) simLookupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lookup [flags]",
 		Short: "Compare ways to look up",
-		Example: `  dhtkit sim lookup --profile all
+		Example: `  dhtkit sim lookup --profile all --svg lookups.svg
   dhtkit sim lookup --nodes 10000000 --dead 0.6 --profile fast,thorough
   dhtkit sim lookup --profile all --json | jq -c 'select(.type == "profile")'`,
 		Long: "Looks up random ids, each from a node of its own that knows the network as one does that has been there before, and\n" +
 			"prints one line for each profile, the columns named on standard error:\n\n" + lookupColumns + "\n" +
 			"Profiles are ways to look up, ours and the shapes of others, all over the same routing table:\n\n" + aboutProfiles(),
-		Args: arguments(0, 0, "no arguments"),
+		Args: v.swarmArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return v.run(cmd) },
 	}
 	f := cmd.Flags()
-	v.swarmFlags(f, 1_000_000, 1)
+	v.swarmFlags(f, 1_000_000)
 	f.IntVar(&v.lookups, "lookups", 1000, "lookups of each profile, `N`")
 	f.StringSliceVar(&v.profiles, "profile", []string{"fast", "thorough"}, "`NAMES` with commas between, or all")
 	f.BoolVar(&v.warm, "warm", false, "the nodes know round trips of lookups before")
+	v.commonFlags(f)
 	return cmd
 }
 
@@ -125,20 +128,17 @@ func (v *simLookupVerb) run(cmd *cobra.Command) error {
 	if err := cmp.Or(err, unknown, checkLookups(v.lookups), v.check(cmd)); err != nil {
 		return err
 	}
-	return v.simulate(cmd, []string{"nodes", "dead", "skew", "lookups", "profile", "warm"}, func(s *simulation) error {
-		return v.work(s, cfg, profiles)
-	})
+	return v.simulate(cmd, func(s *simulation) (*plot.Chart, error) { return v.work(s, cfg, profiles) })
 }
 
-func (v *simLookupVerb) work(s *simulation, cfg swarm.Config, profiles []lab.Profile) error {
+func (v *simLookupVerb) work(s *simulation, cfg swarm.Config, profiles []lab.Profile) (*plot.Chart, error) {
 	var at, done counter // of the profiles, and lookups of this one
 	s.progress.show(func() string {
 		return fmt.Sprintf("%s: %d of %d lookups", profiles[at.Load()].Name, done.Load(), v.lookups)
 	})
-	if !s.console.json {
-		s.console.note("%s", lookupHeader)
-	}
+	s.header(lookupHeader)
 	net := swarm.New(cfg)
+	chart := v.chart()
 	for i, p := range profiles {
 		at.Store(int64(i))
 		done.Store(0)
@@ -147,25 +147,75 @@ func (v *simLookupVerb) work(s *simulation, cfg swarm.Config, profiles []lab.Pro
 			Progress: func(n int) { done.Store(int64(n)) }, Stop: s.stop,
 		})
 		if err != nil {
-			return err
+			return chart, err
 		}
 		if len(res.Lookups) == 0 {
 			break
 		}
-		s.lookups(res)
+		s.count(res)
 		r := newProfileRecord(p, &res)
 		s.result(r.row(), r)
+		addTimes(chart, p.Name, res.Lookups)
 	}
-	return nil
+	return chart, nil
 }
 
-// lookups counts the lookups of a run for the summary.
-func (s *simulation) lookups(res lab.LookupResult) {
-	var queries, answered uint64
-	for _, l := range res.Lookups {
-		queries, answered = queries+uint64(l.Queries), answered+uint64(l.Answered)
+// chart is the plot without lines: distributions of the times, one panel for the first close answer and one for the end.
+func (v *simLookupVerb) chart() *plot.Chart {
+	y := plot.Axis{Label: "lookups, %", Ticks: []float64{0, 25, 50, 75, 95, 100}}
+	x := plot.Axis{Label: "time, ms", Log: true}
+	return &plot.Chart{
+		Title: fmt.Sprintf("Lookups in a network of %s nodes", grouped(v.nodes)),
+		Subtitle: fmt.Sprintf("%s lookups of each profile; %.0f %% of the contacts in tables are gone; %s",
+			grouped(v.lookups), 100*v.dead, skewText(v.skew)),
+		Panels: []plot.Panel{
+			{Title: "First answer of one of the 8 closest", X: x, Y: y},
+			{Title: "End of the lookup", X: x, Y: y},
+		},
 	}
-	s.sum.count(queries, answered, res.Virtual, res.Net)
+}
+
+func skewText(skew int) string {
+	if skew == 1 {
+		return "no age skew"
+	}
+	return fmt.Sprintf("full buckets keep the oldest of %d", skew)
+}
+
+// addTimes adds the lines of a profile. Lookups that found none of the 8 have no first answer: their line ends below 100 %.
+func addTimes(c *plot.Chart, name string, lookups []lab.Lookup) {
+	var first, done []float64
+	for _, l := range lookups {
+		at := math.Inf(1)
+		if l.First >= 0 {
+			at = float64(l.First) / 1e6
+		}
+		first, done = append(first, at), append(done, float64(l.Done)/1e6)
+	}
+	for i, times := range [][]float64{first, done} {
+		c.Panels[i].Lines = append(c.Panels[i].Lines, plot.Line{Name: name, Points: plot.CDF(times)})
+	}
+}
+
+// grouped writes a number with commas: 1,000,000.
+func grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// count counts a run of lookups for the summary.
+func (s *simulation) count(res lab.LookupResult) {
+	s.countLookups(res.Lookups)
+	s.sum.count(0, 0, res.Virtual, res.Net)
+}
+
+func (s *simulation) countLookups(lookups []lab.Lookup) {
+	for _, l := range lookups {
+		s.sum.Queries, s.sum.Answered = s.sum.Queries+uint64(l.Queries), s.sum.Answered+uint64(l.Answered)
+	}
 }
 
 func newProfileRecord(p lab.Profile, res *lab.LookupResult) *profileRecord {
@@ -189,7 +239,8 @@ func hashText(hash uint64) string { return fmt.Sprintf("%016x", hash) }
 const lookupHeader = "PROFILE      FIRST-P50 FIRST-P95  DONE-P50  DONE-P95   QUERIES UNANSWERED    RECALL HASH"
 
 func (r *profileRecord) row() string {
-	ms := func(m millis) int64 { return time.Duration(m).Round(time.Millisecond).Milliseconds() }
 	return fmt.Sprintf("%-12s %9d %9d %9d %9d %9d %10.3f %9.3f %s",
-		r.Name, ms(r.FirstP50), ms(r.FirstP95), ms(r.DoneP50), ms(r.DoneP95), r.QueriesP50, r.Unanswered, r.Recall, r.Hash)
+		r.Name, wholeMillis(r.FirstP50), wholeMillis(r.FirstP95), wholeMillis(r.DoneP50), wholeMillis(r.DoneP95), r.QueriesP50, r.Unanswered, r.Recall, r.Hash)
 }
+
+func wholeMillis(m millis) int64 { return time.Duration(m).Round(time.Millisecond).Milliseconds() }
