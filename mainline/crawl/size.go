@@ -56,6 +56,7 @@ type Estimate struct {
 	Counted      int     // nodes that answered in them
 	Share        float64 // of the key space that is in a zone
 	Queries      int     // sent for it
+	Answered     int     // of them
 	Completeness float64 // share of the nodes in the zones that was found, by our estimate: Nodes is corrected by it
 	Method       Method
 }
@@ -255,7 +256,7 @@ func (s *Size) counted(z Zone) (Estimate, bool) {
 		return Estimate{}, false
 	}
 	e := s.census.estimate()
-	e.Queries = s.queries
+	e.Queries, e.Answered = s.queries, s.answers
 	return e, true
 }
 
