@@ -19,6 +19,7 @@ type SizeRun struct {
 	Size     crawl.SizeConfig // Seed is set from above
 	Memory   Memory           // of the observer
 	Node     mainline.Config
+	Stop     func() bool          // asked before each event: true ends the run with the last estimate; nil: never
 	Estimate func(crawl.Estimate) // called for each estimate; nil: not
 }
 
@@ -81,7 +82,7 @@ func RunSize(r SizeRun) (SizeResult, error) {
 	w.Fleet.Do(w.Observer, func(*mainline.Node) {
 		crawl.NewSize(node, r.Size).Drive(each, func(err error) { ended, res.Err = true, err })
 	})
-	if w.Engine.RunWhile(10000*time.Hour, func() bool { return !ended }) && !ended {
+	if w.Engine.RunWhile(10000*time.Hour, func() bool { return !ended && !stopped(r.Stop) }) && !ended {
 		return res, fmt.Errorf("lab: the estimate did not end")
 	}
 	res.Recall = float64(found) / float64(max(there, 1))
