@@ -145,6 +145,8 @@ never renamed within a schema number.
   growth   likewise in a network of one size (sim growth), queries_per_doubling since the size before
   point    of a curve: coverage over queries (sim crawl), state of the network after an interval (sim churn)
   crawl    what a simulated crawl came to: coverage, queries_per_node
+  estimate how many nodes there are, after each lookup (size, sim size): nodes, low, high (95 %), method
+  size     what a simulated estimate came to: reachable (the truth), error, covered
   fleet    what simulated full nodes cost: seconds_per_minute (virtual), bytes_per_node
   summary  last, also after an interrupt: results, queries, answered, seconds, losses by reason; stopped says why it
            ended early (signal, deadline, limit)

@@ -13,8 +13,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the help texts under testdata")
 
 var helps = []string{
-	"", "peers", "announce", "find", "ping", "query", "crawl", "node", "version",
-	"sim", "sim lookup", "sim crawl", "sim growth", "sim churn",
+	"", "peers", "announce", "find", "ping", "query", "crawl", "size", "node", "version",
+	"sim", "sim lookup", "sim crawl", "sim size", "sim growth", "sim churn",
 	"exit-codes", "environment", "records", "politeness",
 }
 

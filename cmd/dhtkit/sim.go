@@ -88,6 +88,7 @@ func (a *app) simCommand() *cobra.Command {
 		Short: "Simulate a network of any size",
 		Example: `  dhtkit sim lookup --profile all                 # ways to look up compared, in a network of a million nodes
   dhtkit sim crawl --nodes 1000000 --svg crawl.svg
+  dhtkit sim size --dead 0.6
   dhtkit sim growth
   dhtkit sim churn --nodes 1000 --hours 6`,
 		Long: `Runs this program's lookups, crawls and nodes in a simulated network: no packet leaves the process, time is virtual, and
@@ -106,7 +107,7 @@ routing tables of which a share (--dead) answers no more.`,
 			return ended(exitUsage)
 		},
 	}
-	cmd.AddCommand(a.simLookupCommand(), a.simCrawlCommand(), a.simGrowthCommand(), a.simChurnCommand())
+	cmd.AddCommand(a.simLookupCommand(), a.simCrawlCommand(), a.simSizeCommand(), a.simGrowthCommand(), a.simChurnCommand())
 	return cmd
 }
 

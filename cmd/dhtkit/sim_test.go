@@ -26,6 +26,7 @@ var smallRuns = []struct {
 }{
 	{"sim lookup --nodes 2000 --lookups 5 --profile fast,alpha3", `^(fast|alpha3) +\d+ +\d+ +\d+ +\d+ +\d+ +0\.\d{3} +[01]\.\d{3} [0-9a-f]{16}$`, 2, "profile"},
 	{"sim crawl --nodes 500 --skew --decoys 0.1 --window 100", `^ *[01]\.\d{4} +\d+\.\d{3} +\d+ +\d+ +0 +\d+ +\d+ [0-9a-f]{16}$`, 1, "crawl"},
+	{"sim size --nodes 3000 --lookups 4", `^ *\d+ +\d+ +\d+ +\d+ +[-+]\d+\.\d\d +(yes|no) [01]\.\d{4} +\d+ +\d+ [0-9a-f]{16}$`, 1, "size"},
 	{"sim growth --nodes 1000 --from 100 --lookups 4", `^fast +\d+ +\d+\.\d\d +\d+\.\d\d +(-|[-+]\d+\.\d\d) +\d+ +\d+ +[01]\.\d{3} [0-9a-f]{16}$`, 3, "growth"},
 	{"sim churn --nodes 30 --hours 0.5 --boot 5m", `^ *\d+ +\d+ +\d+\.\d +[01]\.\d{3} +\d+\.\d +\d+ +\d+ +(-|\d+) +(-|[01]\.\d{3})$`, 4, "point"},
 }
@@ -264,6 +265,7 @@ func TestBadSim(t *testing.T) {
 		{"sim lookup --deadline -1s", []string{"--deadline -1s"}},
 		{"sim lookup --svg " + filepath.Join(dir, "no", "such"), []string{"--svg", filepath.Join(dir, "no", "such")}},
 		{"sim lookup --force --svg " + dir, []string{"--svg", dir}},
+		{"sim size --lookups 0", []string{"--lookups 0"}},
 		{"sim crawl --decoys 1", []string{"--decoys 1"}},
 		{"sim crawl --decoys -1", []string{"--decoys -1"}},
 		{"sim crawl --window 0", []string{"--window 0"}},
