@@ -13,6 +13,9 @@
 // Each node that answers is asked for the neighbours of its own id and for those of one random target. Random targets alone
 // never find the young part of a network, which only its neighbours know.
 //
+// NewSize estimates how many nodes there are without asking all of them: it counts the nodes around some random points
+// nearly completely and derives the total, with an interval, from their density.
+//
 // The crawl runs in the caller's loop and starts no goroutine. How fast it may ask is the node's business
 // (mainline.Config.Rate); how much it has in flight is Config.Window. Stop and Stats are safe for concurrent use, Nodes is
 // ranged over once.
