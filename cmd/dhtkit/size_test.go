@@ -45,7 +45,8 @@ func TestSizeInterrupted(t *testing.T) {
 	all := records(t, out.String())
 	sum := all[len(all)-1]
 	require.Equal(t, "signal", sum["stopped"])
-	require.Equal(t, ofType(all, "estimate")[0]["low"], sum["low"])
+	estimates := ofType(all, "estimate")
+	require.Equal(t, estimates[len(estimates)-1]["low"], sum["low"])
 }
 
 func TestSizeOfNothing(t *testing.T) {

@@ -33,6 +33,7 @@ type record struct {
 	tries  uint8  // queries without an answer so far
 	goals  goals  // what is still to be asked
 	asking goals  // what it is being asked; 0: it is not
+	queued bool   // it waits in frontier.queue
 	found  bool   // it has answered
 	named  bool   // by two nodes, or by ourselves
 	lone   bool   // it was asked although only one node named it
@@ -58,7 +59,7 @@ func (f *frontier) seed(addr netip.AddrPort, id krpc.ID) {
 	if f.add(addr, id, ourselves) {
 		i := f.index[addr]
 		f.nodes[i].named = true
-		f.queue.push(i)
+		f.wait(i)
 	}
 }
 
@@ -68,7 +69,7 @@ func (f *frontier) add(addr netip.AddrPort, id krpc.ID, by uint32) bool {
 		if r := &f.nodes[i]; !r.named && r.by != by {
 			r.named = true
 			if !r.found && r.asking == 0 && r.tries < f.tries {
-				f.queue.push(i)
+				f.wait(i)
 			}
 		}
 		return false
@@ -101,6 +102,7 @@ func (f *frontier) next() (n routing.Node, target krpc.ID, ok bool) {
 // take removes the next record from the queues.
 func (f *frontier) take() (uint32, bool) {
 	if i, ok := f.queue.pop(); ok {
+		f.nodes[i].queued = false
 		return i, true
 	}
 	for f.single.pays() {
@@ -120,7 +122,15 @@ func (f *frontier) take() (uint32, bool) {
 func (f *frontier) unasked(addr netip.AddrPort) {
 	i := f.index[addr]
 	f.nodes[i].asking = 0
-	f.queue.push(i)
+	f.wait(i)
+}
+
+// wait queues a record, once.
+func (f *frontier) wait(i uint32) {
+	if r := &f.nodes[i]; !r.queued {
+		r.queued = true
+		f.queue.push(i)
+	}
 }
 
 // answered notes the answer of a node; it returns the node's index and whether the answer is its first.
@@ -135,7 +145,7 @@ func (f *frontier) answered(addr netip.AddrPort, id krpc.ID) (i uint32, first bo
 	}
 	r.found, r.id = true, id
 	if r.goals != 0 {
-		f.queue.push(i)
+		f.wait(i)
 	}
 	return i, first
 }
@@ -151,7 +161,7 @@ func (f *frontier) failed(addr netip.AddrPort) {
 		f.single.note(false)
 	}
 	if !r.found && r.named && r.tries < f.tries {
-		f.queue.push(i)
+		f.wait(i)
 	}
 }
 
@@ -199,7 +209,7 @@ type yield struct {
 // Ours: after so many lone contacts without more than this share of answers, the others are left alone.
 const (
 	yieldAfter = 500
-	yieldLeast = 0.005
+	yieldLeast = 0.001
 )
 
 func (y *yield) note(answered bool) {

@@ -105,3 +105,18 @@ func TestFrontierLeavesInventionsAlone(t *testing.T) {
 	f.add(endpoint(invented-1), krpc.ID{1}, 7)
 	require.False(t, f.idle(), "but what two name is asked")
 }
+
+// However a contact is named, put back and named again, it is asked by one query at a time.
+func TestFrontierAsksANodeOnceAtATime(t *testing.T) {
+	f := frontierOfTwoTries()
+	a := endpoint(1)
+	f.add(a, krpc.ID{1}, 0)
+	f.next()
+	f.unasked(a)
+	f.add(a, krpc.ID{1}, 1)
+	_, _, ok := f.next()
+	require.True(t, ok)
+	_, _, ok = f.next()
+	require.False(t, ok)
+	require.True(t, f.idle())
+}
