@@ -82,7 +82,11 @@ func (v *crawlVerb) work(ctx context.Context, s *session, sum *crawlSummary) err
 		timer := time.AfterFunc(v.maxTime, func() { stop(errLimit) })
 		defer timer.Stop()
 	}
-	c := crawl.New(s.net.node, crawl.Config{Window: v.window, Timeout: v.flags.timeout, Seed: v.seed})
+	cfg := crawl.Config{Window: v.window, Timeout: v.flags.timeout, Seed: v.seed}
+	if s.net.local != nil {
+		cfg.Targets = 2 // nobody is dead here, so there are queries to spare for the last few nodes
+	}
+	c := crawl.New(s.net.node, cfg)
 	defer context.AfterFunc(ctx, c.Stop)()
 	s.progress.show(func() string { return crawlProgress(c.Stats(), time.Since(s.began)) })
 

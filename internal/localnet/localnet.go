@@ -139,22 +139,19 @@ func (t *Net) settle(ctx context.Context) error {
 	}
 }
 
-// Strangers returns the nodes that a lookup or a crawl may miss: neither the node nearest to them has them in its table nor
-// 8 others.
+// Strangers returns the nodes that a lookup or a crawl may miss: the node nearest to them has them not in its table, or fewer
+// than 8 have (or all, in a smaller network).
 func (t *Net) Strangers() []*mainline.Node {
 	byID := slices.Clone(t.Nodes)
 	slices.SortFunc(byID, func(a, b *mainline.Node) int { return key(a).Compare(key(b)) })
+	known, least := t.known(), min(wellKnown, len(t.Nodes)-1)
 	var strangers []*mainline.Node
 	for i, n := range byID {
-		if len(byID) > 1 && !knows(nearest(byID, i), n) {
+		if known[n.Addr()] < least || len(byID) > 1 && !knows(nearest(byID, i), n) {
 			strangers = append(strangers, n)
 		}
 	}
-	if len(strangers) == 0 {
-		return nil
-	}
-	known := t.known()
-	return slices.DeleteFunc(strangers, func(n *mainline.Node) bool { return known[n.Addr()] >= wellKnown })
+	return strangers
 }
 
 // known counts in how many tables a node is.

@@ -22,6 +22,7 @@ import (
 type Config struct {
 	Window   int           // queries in flight that are not late; 0 means 128
 	Tries    int           // queries to a contact that never answered; 0 means 2
+	Targets  int           // random targets each node is asked for besides its own id; 0 means 1, which finds 99 of 100 nodes
 	MaxNodes int           // stop after so many nodes; 0 means no limit
 	Timeout  time.Duration // a silent contact has failed after this; 0 means 4s
 	Seed     uint64        // of the random targets; 0 means a random one
@@ -74,6 +75,7 @@ func New(n *mainline.Node, cfg Config) *Crawl {
 		late:  make(map[netip.AddrPort]bool),
 		stats: Stats{Losses: make(map[string]uint64)},
 	}
+	c.front.more = uint8(min(max(cfg.Targets, 1)-1, 255))
 	c.asker = c.rpc.NewAsker(func(routing.Node) krpc.Args { return c.args }, false).AnyID()
 	return c
 }

@@ -16,6 +16,7 @@ import (
 // for as long as it pays.
 type frontier struct {
 	tries uint8
+	more  uint8 // random targets for each node beyond the first
 	rng   *rand.Rand
 
 	index  map[netip.AddrPort]uint32 // endpoint to record
@@ -32,6 +33,7 @@ type record struct {
 	by     uint32 // who named it first
 	tries  uint8  // queries without an answer so far
 	goals  goals  // what is still to be asked
+	more   uint8  // random targets still to be asked for after that
 	asking goals  // what it is being asked; 0: it is not
 	queued bool   // it waits in frontier.queue
 	found  bool   // it has answered
@@ -76,7 +78,7 @@ func (f *frontier) add(addr netip.AddrPort, id krpc.ID, by uint32) bool {
 	}
 	i := uint32(len(f.nodes))
 	f.index[addr] = i
-	f.nodes = append(f.nodes, record{id: id, addr: addr, by: by, goals: ownID | random})
+	f.nodes = append(f.nodes, record{id: id, addr: addr, by: by, goals: ownID | random, more: f.more})
 	f.once.push(i)
 	return true
 }
@@ -138,6 +140,10 @@ func (f *frontier) answered(addr netip.AddrPort, id krpc.ID) (i uint32, first bo
 	i = f.index[addr]
 	r := &f.nodes[i]
 	r.goals &^= r.asking
+	if r.asking == random && r.more > 0 {
+		r.more--
+		r.goals |= random
+	}
 	r.asking = 0
 	first = !r.found
 	if first && r.lone {

@@ -120,3 +120,16 @@ func TestFrontierAsksANodeOnceAtATime(t *testing.T) {
 	require.False(t, ok)
 	require.True(t, f.idle())
 }
+
+func TestFrontierAsksForMoreTargets(t *testing.T) {
+	f := frontierOfTwoTries()
+	f.more = 1
+	f.seed(endpoint(1), krpc.ID{1})
+	targets := make(map[krpc.ID]bool)
+	for _, target, ok := f.next(); ok; _, target, ok = f.next() {
+		targets[target] = true
+		answer(f, endpoint(1), krpc.ID{1})
+	}
+	require.Len(t, targets, 3, "its own id and two random targets")
+	require.True(t, targets[krpc.ID{1}])
+}
