@@ -1,11 +1,13 @@
 package krpc
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/dhtkit/dhtkit/routing"
+	"github.com/dhtkit/dhtkit/socket"
 )
 
 // Reply is a node's answer to a query of ours. It owns its bytes and belongs to whoever received it.
@@ -38,4 +40,27 @@ type IDMismatchError struct {
 
 func (e *IDMismatchError) Error() string {
 	return fmt.Sprintf("krpc: node at %v answered with another id (%v, expected %v)", e.Addr, e.Got, e.Want)
+}
+
+// Outcome names what became of a query, from a closed list: ok (err is nil), timeout, krpc-error, bad-reply, id-mismatch,
+// filtered, send-error.
+func Outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return "krpc-error"
+	}
+	if _, ok := errors.AsType[*IDMismatchError](err); ok {
+		return "id-mismatch"
+	}
+	switch {
+	case errors.Is(err, ErrTimeout):
+		return "timeout"
+	case errors.Is(err, ErrBadReply):
+		return "bad-reply"
+	case errors.Is(err, socket.ErrFiltered):
+		return "filtered"
+	}
+	return "send-error"
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
-	"github.com/dhtkit/dhtkit/socket"
 )
 
 // Ours: addresses that are pinged at the same time.
@@ -178,7 +177,7 @@ func (t *pingTally) add(h hostPort, pong mainline.Pong, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sent++
-	switch outcomeOf(err) {
+	switch krpc.Outcome(err) {
 	case "ok":
 		t.rtts = append(t.rtts, pong.RTT)
 	case "krpc-error", "bad-reply":
@@ -205,7 +204,7 @@ func (s *session) pong(h hostPort, addr netip.AddrPort, p mainline.Pong, err err
 
 // lost says that a node which was asked directly gave no good answer.
 func (s *session) lost(addr string, err error) {
-	r := &lossRecord{Type: "loss", Addr: addr, Outcome: outcomeOf(err), Error: err.Error(), Time: now()}
+	r := &lossRecord{Type: "loss", Addr: addr, Outcome: krpc.Outcome(err), Error: err.Error(), Time: now()}
 	if e, ok := errors.AsType[*krpc.Error](err); ok {
 		r.Code = e.Code
 	}
@@ -230,26 +229,4 @@ func (s *session) lossWords(outcome string, err error) string {
 		return "it answered with something that is no reply to a query"
 	}
 	return err.Error()
-}
-
-// outcomeOf names what became of a query: one of the closed list that records use.
-func outcomeOf(err error) string {
-	if err == nil {
-		return "ok"
-	}
-	if _, is := errors.AsType[*krpc.Error](err); is {
-		return "krpc-error"
-	}
-	if _, is := errors.AsType[*krpc.IDMismatchError](err); is {
-		return "id-mismatch"
-	}
-	switch {
-	case errors.Is(err, krpc.ErrTimeout):
-		return "timeout"
-	case errors.Is(err, krpc.ErrBadReply):
-		return "bad-reply"
-	case errors.Is(err, socket.ErrFiltered):
-		return "filtered"
-	}
-	return "send-error"
 }

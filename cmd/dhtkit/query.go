@@ -93,7 +93,7 @@ func (v *queryVerb) work(ctx context.Context, s *session, sum *querySummary) err
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	sum.Outcome = outcomeOf(err)
+	sum.Outcome = krpc.Outcome(err)
 	if ev.Payload == nil {
 		s.lost(v.addr.String(), err)
 		s.net.bootstrap = []string{v.addr.String()}

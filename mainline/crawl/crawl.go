@@ -15,14 +15,13 @@ import (
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
 	"github.com/dhtkit/dhtkit/routing"
-	"github.com/dhtkit/dhtkit/socket"
 )
 
 // Config of a Crawl. The zero value works.
 type Config struct {
 	Window   int           // queries in flight that are not late; 0 means 128
 	Tries    int           // queries to a contact that never answered; 0 means 2
-	Targets  int           // random targets each node is asked for besides its own id; 0 means 1, which finds 99 of 100 nodes
+	Targets  int           // random targets each node is asked for besides its own id; 0 means 1, which finds 99 of 100 nodes in a network like the public one
 	MaxNodes int           // stop after so many nodes; 0 means no limit
 	Timeout  time.Duration // a silent contact has failed after this; 0 means 4s
 	Seed     uint64        // of the random targets; 0 means a random one
@@ -215,7 +214,7 @@ func (c *Crawl) found(addr netip.AddrPort, r *krpc.Reply) (Found, bool) {
 
 func (c *Crawl) lost(addr netip.AddrPort, err error) {
 	c.front.failed(addr)
-	c.count(func(s *Stats) { s.Losses[reason(err)]++ })
+	c.count(func(s *Stats) { s.Losses[krpc.Outcome(err)]++ })
 }
 
 func (c *Crawl) count(change func(*Stats)) {
@@ -223,20 +222,4 @@ func (c *Crawl) count(change func(*Stats)) {
 	change(&c.stats)
 	c.stats.Seen, c.stats.Waiting = c.front.seen(), c.front.waiting()
 	c.mu.Unlock()
-}
-
-// reason names what became of a query.
-func reason(err error) string {
-	if _, ok := errors.AsType[*krpc.Error](err); ok {
-		return "krpc-error"
-	}
-	switch {
-	case errors.Is(err, krpc.ErrTimeout):
-		return "timeout"
-	case errors.Is(err, krpc.ErrBadReply):
-		return "bad-reply"
-	case errors.Is(err, socket.ErrFiltered):
-		return "filtered"
-	}
-	return "send-error"
 }

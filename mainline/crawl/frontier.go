@@ -10,8 +10,8 @@ import (
 
 // frontier decides whom to ask for what next. It is a plain value: no clock, no socket, no lock.
 //
-// Every node that answers is asked twice: for the neighbours of its own id, which is how young nodes are found, and for
-// those of one random target. Contacts that two nodes named come first: what only one has ever named may be an invention
+// Every node that answers is asked for the neighbours of its own id, which is how young nodes are found, and for those of
+// one random target, or more. Contacts that two nodes named come first: what only one has ever named may be an invention
 // of its, and in a network full of inventions nearly all of those are. They are asked when nothing else is left,
 // for as long as it pays.
 type frontier struct {
