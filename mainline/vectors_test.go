@@ -1,0 +1,136 @@
+package mainline
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"testing"
+
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/stretchr/testify/require"
+)
+
+// hexBytes is a byte string written as hex in the vector file.
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.DecodeString(string(text))
+	return err
+}
+
+// vectors is testdata/bep.json: what the BEPs give as examples, and more of the same kind. Messages and tolerance packets
+// are in package krpc and in tolerance.json.
+type vectors struct {
+	CRC32C []struct {
+		Name string
+		In   hexBytes
+		Sum  hexBytes `json:"crc32c"`
+	}
+	BEP42 struct {
+		Table    []secureRow `json:"spec_table"`
+		IPv6     []secureRow
+		Prefixes []struct {
+			IP       netip.Addr
+			Prefix21 []hexBytes
+		} `json:"prefix_all_r"`
+		Checks []struct {
+			IP      netip.Addr
+			ID      krpc.ID
+			Matches bool
+			Why     string
+		}
+		Exempt []struct {
+			IP     netip.Addr
+			Exempt bool `json:"exempt_recommended"`
+		}
+	}
+}
+
+// secureRow is an id that BEP 42 derives from an address, with the steps on the way.
+type secureRow struct {
+	IP       netip.Addr
+	Rand     byte
+	ID       krpc.ID
+	Hashed   hexBytes
+	CRC32C   hexBytes
+	Prefix21 hexBytes
+}
+
+// checker counts the checks that are made.
+type checker struct {
+	*testing.T
+	n int
+}
+
+func (c *checker) equal(want, got any, what ...any) {
+	c.Helper()
+	require.Equal(c, want, got, what...)
+	c.n++
+}
+
+func TestVectors(t *testing.T) {
+	raw, err := os.ReadFile("testdata/bep.json")
+	require.NoError(t, err)
+	var v vectors
+	require.NoError(t, json.Unmarshal(raw, &v))
+	total := 0
+	for _, section := range []struct {
+		name  string
+		check func(*checker, *vectors)
+		want  int
+	}{
+		{"crc32c", checkCRC, 6},
+		{"bep42", checkSecureIDs, 131},
+	} {
+		t.Run(section.name, func(t *testing.T) {
+			c := &checker{T: t}
+			section.check(c, &v)
+			require.Equal(t, section.want, c.n, "number of checks")
+			total += c.n
+		})
+	}
+	t.Logf("%d checks", total)
+}
+
+func checkCRC(c *checker, v *vectors) {
+	for _, x := range v.CRC32C {
+		sum := ^uint32(0)
+		for _, b := range x.In {
+			sum = crcUpdate(sum, uint64(b)<<56, 1)
+		}
+		c.equal(x.Sum, hexBytes(binary.BigEndian.AppendUint32(nil, ^sum)), x.Name)
+	}
+}
+
+func checkSecureIDs(c *checker, v *vectors) {
+	for _, x := range append(v.BEP42.Table, v.BEP42.IPv6...) {
+		sum := ^uint32(0)
+		for _, b := range x.Hashed {
+			sum = crcUpdate(sum, uint64(b)<<56, 1)
+		}
+		c.equal(x.CRC32C, hexBytes(binary.BigEndian.AppendUint32(nil, ^sum)), x.IP)
+		c.equal(x.CRC32C, hexBytes(binary.BigEndian.AppendUint32(nil, secureHash(x.IP, x.Rand))), x.IP)
+		c.equal(true, Suits(x.ID, x.IP), x.IP)
+		c.equal(x.ID, SecureID(x.IP, x.ID), x.IP)
+		c.equal(x.Prefix21, prefixOf(SecureID(x.IP, krpc.ID{19: x.Rand})), x.IP)
+	}
+	for _, x := range v.BEP42.Prefixes {
+		for r, prefix := range x.Prefix21 {
+			c.equal(prefix, prefixOf(SecureID(x.IP, krpc.ID{19: byte(r)})), x.IP)
+		}
+	}
+	for _, x := range v.BEP42.Checks {
+		c.equal(x.Matches, Suits(x.ID, x.IP), x.Why)
+	}
+	for _, x := range v.BEP42.Exempt {
+		c.equal(x.Exempt, exempt(x.IP), x.IP)
+		wrong := SecureID(x.IP, krpc.ID{})
+		wrong[0] ^= 0x80
+		c.equal(x.Exempt, Suits(wrong, x.IP), x.IP)
+	}
+}
+
+// prefixOf returns the 21 bits of an id that BEP 42 fixes.
+func prefixOf(id krpc.ID) hexBytes { return hexBytes{id[0], id[1], id[2] & 0xf8} }
