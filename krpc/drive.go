@@ -8,65 +8,90 @@ import (
 
 // Drive is the event-driven form of Replies, for programs that keep no goroutine for a lookup and for simulators: each is
 // called for every good answer, then done once with what Replies ends with. They run on the goroutines of the socket, or
-// of whoever steps it, one at a time; they must not block, and may start other lookups. A lookup that is driven starts from
-// the table, the saved nodes and those bootstrap addresses that need no resolver, and does not wait for a join.
+// of whoever steps it, one at a time; they must not block, and may start other lookups. A lookup that is driven without
+// Prepare starts from the table, the saved nodes and those bootstrap addresses that need no resolver, and does not wait for
+// a join.
 //
-// The function that is returned ends the lookup early; done is not called then, and each at most once more. A lookup with
-// nobody to ask is done before Drive returns.
+// The function that is returned ends the lookup early; done is not called then, nor if the RPC is closed, and each at most
+// once more. A lookup with nobody to ask is done before Drive returns.
 func (l *Lookup) Drive(each func(*Reply), done func(error)) (stop func()) {
-	d := &driver{lookup: l, each: each, done: done}
 	if l.begun {
 		return func() {}
 	}
 	l.begun = true
-	if l.rpc.seedFromTable(l.walk, l.target) < l.rpc.cfg.K {
+	if !l.seeded && l.rpc.seedFromTable(l.walk, l.target) < l.rpc.cfg.K {
 		addrs, _ := l.rpc.boot.literals()
 		l.rpc.seedFromConfig(l.walk, addrs)
 	}
-	l.asker.Deliver(d.event)
+	l.seeded = true
+	return drive(l.asker, l.walk, each, done)
+}
+
+// Drive is the event-driven form of Replies: see Lookup.Drive.
+func (b *Batch) Drive(each func(*Reply), done func(error)) (stop func()) {
+	if b.begun {
+		return func() {}
+	}
+	b.begun = true
+	return drive(b.asker, b.batch, each, func(err error) { done(b.explain(err)) })
+}
+
+// stepper is what drives a walk and a batch alike.
+type stepper interface {
+	Start()
+	Step(routing.Event[*Reply]) bool
+	Done() bool
+	Err() error
+}
+
+func drive(a *Asker, run stepper, each func(*Reply), done func(error)) (stop func()) {
+	d := &driver{asker: a, run: run, each: each, done: done}
+	a.Deliver(d.event)
 	d.mu.Lock()
-	l.walk.Start()
+	run.Start()
 	ended := d.finish()
 	d.mu.Unlock()
 	if ended {
-		done(l.walk.Err())
+		done(run.Err())
 	}
 	return d.stop
 }
 
-// driver steps the walk of a driven lookup.
+// driver steps what is driven.
 type driver struct {
-	lookup *Lookup
-	each   func(*Reply)
-	done   func(error)
+	asker *Asker
+	each  func(*Reply)
+	done  func(error)
 
-	mu   sync.Mutex // guards the walk and over; taken before the RPC's lock, never held while calling out
+	mu   sync.Mutex // guards what follows; taken before the RPC's lock, never held while calling out
+	run  stepper
 	over bool
 }
 
-// event takes one event of the lookup's queries.
+// event takes one event of the queries.
 func (d *driver) event(ev routing.Event[*Reply]) {
 	d.mu.Lock()
 	if d.over {
 		d.mu.Unlock()
 		return
 	}
-	d.lookup.walk.Step(ev)
+	d.run.Step(ev)
 	ended := d.finish()
+	err := d.run.Err()
 	d.mu.Unlock()
 	if ev.Outcome == routing.Alive {
 		d.each(ev.Reply)
 	}
 	if ended {
-		d.done(d.lookup.walk.Err())
+		d.done(err)
 	}
 }
 
-// finish closes a walk that is over.
+// finish closes what is over.
 func (d *driver) finish() bool {
-	d.over = d.over || d.lookup.walk.Done()
+	d.over = d.over || d.run.Done()
 	if d.over {
-		d.lookup.asker.Close()
+		d.asker.Close()
 	}
 	return d.over
 }
@@ -75,5 +100,5 @@ func (d *driver) stop() {
 	d.mu.Lock()
 	d.over = true
 	d.mu.Unlock()
-	d.lookup.asker.Close()
+	d.asker.Close()
 }

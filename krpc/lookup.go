@@ -47,7 +47,8 @@ type Lookup struct {
 	target routing.Key
 	asker  *Asker
 	walk   *routing.Walk[*Reply]
-	begun  bool
+	seeded bool // it has the nodes it starts from
+	begun  bool // it is driven, or was
 }
 
 // Closest prepares a lookup that asks the nodes ever nearer to target, with the profile of Config.Lookup.
@@ -82,7 +83,7 @@ func (r *RPC) profile(cfg routing.LookupConfig) routing.LookupConfig {
 // every other lookup, and returns when nothing nearer is left to ask.
 func (r *RPC) Populate(ctx context.Context, target routing.Key, args Args) (routing.Stats, error) {
 	l := r.walk(target, args, r.cfg.Lookup, true)
-	if err := l.seed(ctx); err != nil {
+	if err := l.Prepare(ctx); err != nil {
 		return routing.Stats{}, err
 	}
 	return routing.Populate(ctx, l.walk)
@@ -96,7 +97,7 @@ func (l *Lookup) Add(n routing.Node) { l.walk.Add(n) }
 // *BootstrapError if no bootstrap name has an address.
 func (l *Lookup) Replies(ctx context.Context) iter.Seq2[*Reply, error] {
 	return func(yield func(*Reply, error) bool) {
-		if err := l.seed(ctx); err != nil {
+		if err := l.Prepare(ctx); err != nil {
 			yield(nil, err)
 			return
 		}
@@ -114,14 +115,14 @@ func (l *Lookup) ClosestNodes() []routing.Node { return l.walk.ClosestNodes() }
 // Stats counts what the lookup asked and what came of it.
 func (l *Lookup) Stats() routing.Stats { return l.walk.Stats() }
 
-// seed gives the walk its first nodes: the table's, and if those are few the saved ones and the bootstrap addresses, whose
-// names may have to be resolved. A node that is still joining joins first: bittorrent-dht, rtorrent and others name no nodes
-// beside peers, so a walk that starts from a few bootstrap addresses may end with them.
-func (l *Lookup) seed(ctx context.Context) error {
-	if l.begun {
+// Prepare gives the walk its first nodes, which Replies does by itself: the table's, and if those are few the saved ones and
+// the bootstrap addresses, whose names may have to be resolved. A node that is still joining joins first: bittorrent-dht,
+// rtorrent and others name no nodes beside peers, so a walk that starts from a few bootstrap addresses may end with them.
+func (l *Lookup) Prepare(ctx context.Context) error {
+	if l.seeded {
 		return nil
 	}
-	l.begun = true
+	l.seeded = true
 	if err := l.rpc.Ready(ctx); err != nil {
 		return err
 	}
@@ -135,6 +136,21 @@ func (l *Lookup) seed(ctx context.Context) error {
 	}
 	l.rpc.seedFromConfig(l.walk, addrs)
 	return nil
+}
+
+// PrepareNow does what Prepare does if there is nothing to wait for, and reports whether it did.
+func (l *Lookup) PrepareNow() bool {
+	if l.seeded {
+		return true
+	}
+	if !l.rpc.hasJoined() {
+		return false
+	}
+	_, literal := l.rpc.boot.literals()
+	if !literal && l.rpc.Len() < l.rpc.cfg.K {
+		return false
+	}
+	return l.Prepare(context.Background()) == nil // no name has to be resolved
 }
 
 func (r *RPC) seedFromTable(w *routing.Walk[*Reply], target routing.Key) int {

@@ -17,6 +17,8 @@ type Query struct {
 	Conn int          // index of the connection it came in on
 	At   time.Time    // when it arrived
 
+	Endpoint int // Config.Endpoint of the RPC it came to
+
 	rpc      *RPC
 	out      []byte
 	answered bool

@@ -29,6 +29,7 @@ func ContactsOf(replies []*Reply) []Contact {
 type Batch struct {
 	batch *routing.Batch[*Reply]
 	asker *Asker
+	begun bool // it is driven, or was
 }
 
 // resendWrites is when an unanswered write is sent once more: what was found with a whole lookup is not given up for one
@@ -65,14 +66,21 @@ func withToken(args Args, token []byte) Args {
 func (b *Batch) Replies(ctx context.Context) iter.Seq2[*Reply, error] {
 	return func(yield func(*Reply, error) bool) {
 		for r, err := range b.batch.Replies(ctx) {
-			if errors.Is(err, routing.ErrNoAnswer) && b.asker.refused != nil {
-				err = b.asker.refused
-			}
-			if !yield(r, err) {
+			if !yield(r, b.explain(err)) {
 				return
 			}
 		}
 	}
+}
+
+// explain puts the answer of nodes that refused in place of the error that says that none took it.
+func (b *Batch) explain(err error) error {
+	b.asker.mu.Lock()
+	defer b.asker.mu.Unlock()
+	if errors.Is(err, routing.ErrNoAnswer) && b.asker.refused != nil {
+		return b.asker.refused
+	}
+	return err
 }
 
 // Stats counts what was asked and what came of it.

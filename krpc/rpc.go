@@ -47,6 +47,9 @@ type Config struct {
 	Version  []byte // "v" of our messages, 4 bytes; nil means none
 	NoEcho   bool   // leave "ip", the requester's address (BEP 42), out of answers
 
+	Endpoint int  // what Query.Endpoint says, for programs with several RPCs
+	Hold     bool // send and read nothing before Start
+
 	Upkeep bool // keep the table alive without being asked: join, ping, refresh (see Ready)
 
 	// OnNode hears of every node that enters the table, OnFull of every newcomer whose bucket has no room (see
@@ -105,6 +108,9 @@ type RPC struct {
 
 	id atomic.Pointer[[]byte] // own id; a slice that is never changed
 
+	started atomic.Bool
+	conns   int
+
 	mu       sync.Mutex // guards what follows; taken before the socket's lock
 	table    *routing.Table
 	handlers map[string]func(*Query)
@@ -125,6 +131,19 @@ type Counts struct {
 // Listen opens a UDP socket at addr ("HOST:PORT"; no host means all IPv4 addresses, port 0 any port) and starts an RPC on
 // it.
 func Listen(addr string, cfg Config) (*RPC, error) {
+	conn, err := ListenUDP(addr)
+	if err != nil {
+		return nil, err
+	}
+	r, err := New(cfg, conn)
+	if err != nil {
+		conn.Close()
+	}
+	return r, err
+}
+
+// ListenUDP opens the socket of Listen: of IPv4 alone, or of IPv6 alone if the host is an IPv6 address, [::] included.
+func ListenUDP(addr string) (*net.UDPConn, error) {
 	ua, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("krpc: listen address %q: %w", addr, err)
@@ -137,11 +156,7 @@ func Listen(addr string, cfg Config) (*RPC, error) {
 	if err != nil {
 		return nil, fmt.Errorf("krpc: %w", err)
 	}
-	r, err := New(cfg, conn)
-	if err != nil {
-		conn.Close()
-	}
-	return r, err
+	return conn, nil
 }
 
 // New starts an RPC on connections of the caller's, which it owns from then on: Close closes them. Without any
@@ -159,20 +174,29 @@ func New(cfg Config, conns ...socket.Conn) (*RPC, error) {
 		boot:     bootstrap{names: cfg.Bootstrap},
 	}
 	r.id.Store(&cfg.ID)
-	r.v6 = len(conns) > 0 && isIPv6(conns[0])
+	r.conns = len(conns)
+	r.v6 = len(conns) > 0 && IsIPv6(conns[0])
 	r.sock = socket.New(cfg.Socket, r, conns...)
 	for method, handle := range cfg.Handlers {
 		r.OnQuery(method, handle)
 	}
 	r.up.init(r)
-	if len(conns) > 0 {
-		r.sock.Start()
-		r.up.start()
+	if !cfg.Hold {
+		r.Start()
 	}
 	return r, nil
 }
 
-func isIPv6(c socket.Conn) bool {
+// Start begins to read and to join, if Config.Hold kept New from it. A second time it does nothing.
+func (r *RPC) Start() {
+	if r.conns > 0 && r.started.CompareAndSwap(false, true) {
+		r.sock.Start()
+		r.up.start()
+	}
+}
+
+// IsIPv6 reports whether a connection is bound to an IPv6 address.
+func IsIPv6(c socket.Conn) bool {
 	ua, ok := c.LocalAddr().(*net.UDPAddr)
 	return ok && ua.IP != nil && ua.IP.To4() == nil
 }
@@ -191,6 +215,9 @@ func (r *RPC) Key() routing.Key { return routing.KeyOf(r.ID()) }
 
 // IDLen returns the length of the network's ids in bytes.
 func (r *RPC) IDLen() int { return r.cfg.IDLen }
+
+// IPv6 reports whether the connections are of that family, as the first one says.
+func (r *RPC) IPv6() bool { return r.v6 }
 
 // Addr returns the local address of the first connection.
 func (r *RPC) Addr() netip.AddrPort { return r.sock.Addr(0) }

@@ -75,7 +75,7 @@ func (u *upkeep) stop() {
 
 // Ready waits until the first join has ended. With Config.Upkeep off, or nobody to join through, it returns at once.
 func (r *RPC) Ready(ctx context.Context) error {
-	if !r.cfg.Upkeep || (len(r.cfg.Bootstrap) == 0 && len(r.cfg.Nodes) == 0) {
+	if r.hasJoined() {
 		return nil
 	}
 	select {
@@ -83,6 +83,19 @@ func (r *RPC) Ready(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// hasJoined reports whether there is no first join to wait for.
+func (r *RPC) hasJoined() bool {
+	if !r.cfg.Upkeep || len(r.cfg.Bootstrap) == 0 && len(r.cfg.Nodes) == 0 {
+		return true
+	}
+	select {
+	case <-r.up.joined:
+		return true
+	default:
+		return false
 	}
 }
 

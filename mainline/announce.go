@@ -2,15 +2,11 @@ package mainline
 
 import (
 	"context"
-	"errors"
 	"iter"
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/routing"
 )
-
-// ErrNoToken reports a lookup whose nodes answered, but none of which lets us announce.
-var ErrNoToken = errors.New("mainline: no node gave a token")
 
 // AnnounceOption changes an announcement.
 type AnnounceOption func(*krpc.AnnouncePeerArgs)
@@ -53,23 +49,36 @@ func (n *Node) Announce(infoHash krpc.ID, port uint16, opts ...AnnounceOption) *
 // ErrNoToken, or the answer of the nodes that refused (*krpc.Error) if none took it.
 func (a *Announcement) Stored(ctx context.Context) iter.Seq2[krpc.Node, error] {
 	return func(yield func(krpc.Node, error) bool) {
-		contacts, err := a.contacts(ctx)
-		if err != nil {
+		if err := a.look(ctx); err != nil {
 			yield(krpc.Node{}, err)
 			return
 		}
-		batch := a.lookup.node.rpc.QueryAll(contacts, a.args)
-		for r, err := range batch.Replies(ctx) {
+		write := a.lookup.Write(a.args)
+		defer func() { a.stats = write.Stats() }()
+		for r, err := range write.Replies(ctx) {
 			if err != nil {
 				yield(krpc.Node{}, err)
-				break
+				return
 			}
 			if !yield(krpc.Node{ID: krpc.IDOf(r.From.Key), Addr: r.From.Addr}, nil) {
-				break
+				return
 			}
 		}
-		a.stats = batch.Stats()
 	}
+}
+
+// look finds the closest nodes, unless that was done.
+func (a *Announcement) look(ctx context.Context) error {
+	if a.looked {
+		return nil
+	}
+	a.looked = true
+	for _, err := range a.lookup.Replies(ctx) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Lookup returns the lookup that comes before the writes.
@@ -77,25 +86,3 @@ func (a *Announcement) Lookup() *PeerLookup { return a.lookup }
 
 // Stats counts the writes.
 func (a *Announcement) Stats() routing.Stats { return a.stats }
-
-// contacts finds the closest nodes that gave a token.
-func (a *Announcement) contacts(ctx context.Context) ([]krpc.Contact, error) {
-	if !a.looked {
-		a.looked = true
-		for _, err := range a.lookup.Replies(ctx) {
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
-	var contacts []krpc.Contact
-	for _, c := range krpc.ContactsOf(a.lookup.ClosestReplies()) {
-		if len(c.Token) > 0 {
-			contacts = append(contacts, c)
-		}
-	}
-	if len(contacts) == 0 {
-		return nil, ErrNoToken
-	}
-	return contacts, nil
-}

@@ -11,7 +11,7 @@ import (
 )
 
 // NodeLookup is a find_node lookup (BEP 5). Range over Nodes; afterwards Closest has the result.
-type NodeLookup struct{ *krpc.Lookup }
+type NodeLookup struct{ *Lookup }
 
 // FindNode prepares a lookup of the nodes closest to target.
 func (n *Node) FindNode(target krpc.ID) *NodeLookup {
@@ -20,10 +20,10 @@ func (n *Node) FindNode(target krpc.ID) *NodeLookup {
 
 // FindNodeWith is FindNode with another lookup profile, routing.Thorough for example.
 func (n *Node) FindNodeWith(target krpc.ID, profile routing.LookupConfig) *NodeLookup {
-	return &NodeLookup{n.rpc.Walk(target.Key(), krpc.FindNodeArgs{Target: target}, profile)}
+	return &NodeLookup{n.Walk(target, krpc.FindNodeArgs{Target: target}, profile)}
 }
 
-// Nodes streams the nodes that answer, in the order they answer. An error comes last; see krpc.Lookup.Replies.
+// Nodes streams the nodes that answer, in the order they answer. An error comes last; see Lookup.Replies.
 func (l *NodeLookup) Nodes(ctx context.Context) iter.Seq2[krpc.Node, error] {
 	return func(yield func(krpc.Node, error) bool) {
 		for r, err := range l.Replies(ctx) {
@@ -51,7 +51,7 @@ type Pong struct {
 
 // Ping asks the node at addr whether it is there. See krpc.RPC.Query for errors.
 func (n *Node) Ping(ctx context.Context, addr netip.AddrPort) (Pong, error) {
-	r, err := n.rpc.Query(ctx, addr, krpc.PingArgs{})
+	r, err := n.toward(addr).rpc.Query(ctx, addr, krpc.PingArgs{})
 	if err != nil {
 		return Pong{}, err
 	}

@@ -17,9 +17,7 @@ const maxPeersSeen = 100_000
 // PeerLookup is a get_peers lookup (BEP 5). Range over Peers, or over Replies for what each node said; afterwards the
 // handle holds the closest nodes with their tokens, and Announce writes to them.
 type PeerLookup struct {
-	*krpc.Lookup
-	node *Node
-	hash krpc.ID
+	*Lookup
 }
 
 // GetPeers prepares a lookup of the peers of an info hash, in the fast profile.
@@ -33,12 +31,11 @@ func (n *Node) GetPeersWith(infoHash krpc.ID, profile routing.LookupConfig) *Pee
 }
 
 func (n *Node) getPeers(infoHash krpc.ID, profile routing.LookupConfig) *PeerLookup {
-	l := n.rpc.Walk(infoHash.Key(), krpc.GetPeersArgs{InfoHash: infoHash}, profile)
-	return &PeerLookup{Lookup: l, node: n, hash: infoHash}
+	return &PeerLookup{n.Walk(infoHash, krpc.GetPeersArgs{InfoHash: infoHash}, profile)}
 }
 
 // Peers streams each peer once, as it is heard of: first those that were announced to this node itself. Leaving the loop
-// ends the lookup. An error comes last; see krpc.Lookup.Replies.
+// ends the lookup. An error comes last; see Lookup.Replies.
 func (l *PeerLookup) Peers(ctx context.Context) iter.Seq2[netip.AddrPort, error] {
 	return func(yield func(netip.AddrPort, error) bool) {
 		seen := make(map[netip.AddrPort]struct{})
@@ -71,12 +68,14 @@ func (l *PeerLookup) Peers(ctx context.Context) iter.Seq2[netip.AddrPort, error]
 }
 
 // own returns what others announced to this node.
-func (l *PeerLookup) own() []netip.AddrPort {
-	v6 := l.node.Addr().Addr().Is6()
-	return l.node.cfg.Peers.AppendPeers(nil, l.hash, v6, maxPeersSeen, time.Now())
+func (l *PeerLookup) own() (peers []netip.AddrPort) {
+	for _, p := range l.parts {
+		peers = l.node.cfg.Peers.AppendPeers(peers, l.target, p.end.IPv6(), maxPeersSeen, time.Now())
+	}
+	return peers
 }
 
 // Announce writes to the closest nodes of the finished lookup that this host has the torrent at port: see Node.Announce.
 func (l *PeerLookup) Announce(port uint16, opts ...AnnounceOption) *Announcement {
-	return &Announcement{lookup: l, args: announceArgs(l.hash, port, opts), looked: true}
+	return &Announcement{lookup: l, args: announceArgs(l.target, port, opts), looked: true}
 }

@@ -3,6 +3,7 @@ package mainline
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -64,7 +65,6 @@ func (c Config) withDefaults() Config {
 
 func (c Config) rpc() krpc.Config {
 	out := krpc.Config{
-		ID:        c.ID[:],
 		Bootstrap: c.Bootstrap,
 		Private:   c.Private,
 		Diverse:   c.Diverse,
@@ -87,65 +87,122 @@ func (c Config) rpc() krpc.Config {
 	return out
 }
 
-// Node is one node of the Mainline DHT: it answers ping, find_node, get_peers and announce_peer, keeps its table alive and
+// Node is one node of the Mainline DHT: it answers ping, find_node, get_peers and announce_peer, keeps its tables alive and
 // looks up peers and nodes. It is safe for concurrent use; the handles it returns are not.
 type Node struct {
-	cfg Config // immutable after New
-	rpc *krpc.RPC
-	out []answer // scratch of the handlers, one per connection
-
-	mu     sync.Mutex // guards what follows; taken before the RPC's lock
-	tokens tokenJar
+	cfg    Config      // immutable after New
+	ends   []*Endpoint // at least one, likewise
+	closed chan struct{}
+	once   sync.Once // closes it
 }
 
-// Listen opens a UDP socket at addr ("HOST:PORT"; no host means all IPv4 addresses, port 0 any port) and starts a node.
-func Listen(addr string, cfg Config) (*Node, error) {
-	return newNode(cfg, 1, func(cfg krpc.Config) (*krpc.RPC, error) { return krpc.Listen(addr, cfg) })
-}
-
-// New starts a node on connections of the caller's, all of one address family, which it owns from then on. Without any
-// it is stepped by a simulator, through RPC().Socket().
-func New(cfg Config, conns ...socket.Conn) (*Node, error) {
-	return newNode(cfg, max(1, len(conns)), func(cfg krpc.Config) (*krpc.RPC, error) { return krpc.New(cfg, conns...) })
-}
-
-func newNode(cfg Config, conns int, open func(krpc.Config) (*krpc.RPC, error)) (*Node, error) {
-	n := &Node{cfg: cfg.withDefaults(), out: make([]answer, conns)}
-	rpc := n.cfg.rpc()
-	rpc.Handlers = map[string]func(*krpc.Query){
-		krpc.MethodPing:         n.servePing,
-		krpc.MethodFindNode:     n.serveFindNode,
-		krpc.MethodGetPeers:     n.serveGetPeers,
-		krpc.MethodAnnouncePeer: n.serveAnnouncePeer,
-		"":                      n.serveUnknown,
+// Listen opens a UDP socket at addr, and one at each further address, and starts a node. An address is "HOST:PORT"; no host
+// means all IPv4 addresses, port 0 any port. A node of both networks (BEP 32) has an address of each family:
+//
+//	mainline.Listen(":6881", cfg, "[2001:db8::7]:6881")
+//
+// For IPv6 a specific address is better than [::], which does not tell from which of the host's addresses an answer goes
+// out. Several addresses of one family make a multi-homed node (BEP 45), whose endpoints have ids far apart.
+func Listen(addr string, cfg Config, more ...string) (*Node, error) {
+	var conns []socket.Conn
+	closeAll := func() {
+		for _, c := range conns {
+			c.Close()
+		}
 	}
-	var err error
-	if n.rpc, err = open(rpc); err != nil {
-		return nil, err
+	for _, a := range append([]string{addr}, more...) {
+		c, err := krpc.ListenUDP(a)
+		if err != nil {
+			closeAll()
+			return nil, err
+		}
+		conns = append(conns, c)
+	}
+	n, err := New(cfg, conns...)
+	if err != nil {
+		closeAll()
+	}
+	return n, err
+}
+
+// New starts a node on connections of the caller's, which it owns from then on: each is an endpoint, see Listen. Without any
+// it has one endpoint of IPv4 and is stepped by a simulator, through RPC().Socket().
+func New(cfg Config, conns ...socket.Conn) (*Node, error) {
+	n := &Node{cfg: cfg.withDefaults(), closed: make(chan struct{})}
+	ofFamily := make(map[bool]int)
+	for i := range max(1, len(conns)) {
+		e, own := &Endpoint{node: n, index: i}, conns[min(i, len(conns)):min(i+1, len(conns))]
+		v6 := len(own) > 0 && krpc.IsIPv6(own[0])
+		var err error
+		if e.rpc, err = krpc.New(n.rpcConfig(e, apart(n.cfg.ID, krpc.RandomID(), ofFamily[v6])), own...); err != nil {
+			return nil, err
+		}
+		n.ends = append(n.ends, e)
+		ofFamily[v6]++
+	}
+	for _, e := range n.ends {
+		e.rpc.Start()
 	}
 	return n, nil
 }
 
+// rpcConfig is what the layer below an endpoint is told.
+func (n *Node) rpcConfig(e *Endpoint, id krpc.ID) krpc.Config {
+	out := n.cfg.rpc()
+	out.ID, out.Endpoint, out.Hold = id[:], e.index, true
+	out.Handlers = make(map[string]func(*krpc.Query), len(handlers))
+	for method, handle := range handlers {
+		out.Handlers[method] = func(q *krpc.Query) { handle(e, q) }
+	}
+	return out
+}
+
 // Close stops the node: every call in progress ends, and no goroutine is left.
-func (n *Node) Close() error { return n.rpc.Close() }
+func (n *Node) Close() error {
+	n.once.Do(func() { close(n.closed) })
+	var errs []error
+	for _, e := range n.ends {
+		errs = append(errs, e.rpc.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // Ready waits until the node has joined, or has tried: see Len for how many nodes it knows then.
-func (n *Node) Ready(ctx context.Context) error { return n.rpc.Ready(ctx) }
+func (n *Node) Ready(ctx context.Context) error {
+	for _, e := range n.ends {
+		if err := e.rpc.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-// ID returns the node's own id.
-func (n *Node) ID() krpc.ID { return krpc.ID(n.rpc.ID()) }
+// ID returns the node's own id, that of its first endpoint.
+func (n *Node) ID() krpc.ID { return n.ends[0].ID() }
 
-// Addr returns the local address; its IP is unspecified if the node listens on all.
-func (n *Node) Addr() netip.AddrPort { return n.rpc.Addr() }
+// Addr returns the local address of the first endpoint; its IP is unspecified if the node listens on all.
+func (n *Node) Addr() netip.AddrPort { return n.ends[0].Addr() }
 
-// Len returns the number of nodes in the table. Each has answered a query of ours.
-func (n *Node) Len() int { return n.rpc.Len() }
+// Len returns the number of nodes in the tables. Each has answered a query of ours.
+func (n *Node) Len() int {
+	known := 0
+	for _, e := range n.ends {
+		known += e.Len()
+	}
+	return known
+}
 
-// Nodes returns the nodes in the table, for Config.Nodes of the next run.
-func (n *Node) Nodes() []krpc.Node { return nodesOf(n.rpc.Nodes()) }
+// Nodes returns the nodes in the tables, for Config.Nodes of the next run.
+func (n *Node) Nodes() []krpc.Node {
+	var nodes []krpc.Node
+	for _, e := range n.ends {
+		nodes = append(nodes, e.Nodes()...)
+	}
+	return nodes
+}
 
-// RPC returns the layer below, for queries of any other method, own walks and statistics.
-func (n *Node) RPC() *krpc.RPC { return n.rpc }
+// RPC returns the layer below the first endpoint, for queries of any other method, own walks and statistics.
+func (n *Node) RPC() *krpc.RPC { return n.ends[0].rpc }
 
 func nodesOf(nodes []routing.Node) []krpc.Node {
 	out := make([]krpc.Node, len(nodes))

@@ -15,7 +15,16 @@ const (
 	replyPeers6 = 24 // of 21 bytes encoded, beside one list of IPv6 nodes
 )
 
-// answer is the scratch of one connection's handlers: results are passed by reference and reused, so that serving
+// handlers answer the queries of their methods; "" stands for every other method.
+var handlers = map[string]func(*Endpoint, *krpc.Query){
+	krpc.MethodPing:         (*Endpoint).servePing,
+	krpc.MethodFindNode:     (*Endpoint).serveFindNode,
+	krpc.MethodGetPeers:     (*Endpoint).serveGetPeers,
+	krpc.MethodAnnouncePeer: (*Endpoint).serveAnnouncePeer,
+	"":                      (*Endpoint).serveUnknown,
+}
+
+// answer is the scratch of one endpoint's handlers: results are passed by reference and reused, so that serving
 // allocates nothing.
 type answer struct {
 	nodes krpc.NodesResults
@@ -23,39 +32,39 @@ type answer struct {
 	token [tokenLen]byte
 }
 
-func (n *Node) servePing(q *krpc.Query) {
+func (e *Endpoint) servePing(q *krpc.Query) {
 	q.Reply(&krpc.PingResults{})
-	n.served(q)
+	e.served(q)
 }
 
-func (n *Node) serveFindNode(q *krpc.Query) {
+func (e *Endpoint) serveFindNode(q *krpc.Query) {
 	args, err := q.FindNode()
 	if err != nil {
 		q.Fail(err)
 		return
 	}
-	n.replyNodes(q, args.Target.Key())
+	e.replyNodes(q, args.Target.Key())
 }
 
 // serveUnknown answers a method that it does not know like find_node if there is a target, as BEP 51 counts on.
-func (n *Node) serveUnknown(q *krpc.Query) {
+func (e *Endpoint) serveUnknown(q *krpc.Query) {
 	target, ok := q.Target(krpc.IDSize)
 	if !ok {
 		q.Fail(krpc.ErrMethodUnknown)
 		return
 	}
-	n.replyNodes(q, target)
+	e.replyNodes(q, target)
 }
 
-func (n *Node) replyNodes(q *krpc.Query, target routing.Key) {
-	res := &n.out[q.Conn].nodes
-	res.Nodes, res.Nodes6, res.WantNodes, res.WantNodes6 = n.wanted(q, target)
+func (e *Endpoint) replyNodes(q *krpc.Query, target routing.Key) {
+	res := &e.out.nodes
+	res.Nodes, res.Nodes6, res.WantNodes, res.WantNodes6 = e.wanted(q, target)
 	q.Reply(res)
-	n.served(q)
+	e.served(q)
 }
 
 // wanted returns the node lists that the query asks for; a list that was asked for is sent even if it is empty.
-func (n *Node) wanted(q *krpc.Query, target routing.Key) (nodes, nodes6 []routing.Node, want4, want6 bool) {
+func (e *Endpoint) wanted(q *krpc.Query, target routing.Key) (nodes, nodes6 []routing.Node, want4, want6 bool) {
 	v6 := q.From.Addr.Addr().Is6()
 	want4, want6 = q.Want()
 	if !want4 && !want6 {
@@ -70,39 +79,34 @@ func (n *Node) wanted(q *krpc.Query, target routing.Key) (nodes, nodes6 []routin
 	return nodes, nodes6, want4, want6
 }
 
-func (n *Node) serveGetPeers(q *krpc.Query) {
+func (e *Endpoint) serveGetPeers(q *krpc.Query) {
 	args, err := q.GetPeers()
 	if err != nil {
 		q.Fail(err)
 		return
 	}
-	out := &n.out[q.Conn]
+	out := &e.out
 	addr := q.From.Addr.Addr()
 	limit := replyPeers4
 	if addr.Is6() {
 		limit = replyPeers6
 	}
 	res := &out.peers
-	res.Values = n.cfg.Peers.AppendPeers(res.Values[:0], args.InfoHash, addr.Is6(), limit, q.At)
-	res.Nodes, res.Nodes6, res.WantNodes, res.WantNodes6 = n.wanted(q, args.InfoHash.Key())
-	n.mu.Lock()
-	res.Token = n.tokens.append(out.token[:0], addr, args.InfoHash, q.At)
-	n.mu.Unlock()
+	res.Values = e.node.cfg.Peers.AppendPeers(res.Values[:0], args.InfoHash, addr.Is6(), limit, q.At)
+	res.Nodes, res.Nodes6, res.WantNodes, res.WantNodes6 = e.wanted(q, args.InfoHash.Key())
+	res.Token = e.appendToken(out.token[:0], addr, args.InfoHash, q.At)
 	q.Reply(res)
-	n.served(q)
+	e.served(q)
 }
 
-func (n *Node) serveAnnouncePeer(q *krpc.Query) {
+func (e *Endpoint) serveAnnouncePeer(q *krpc.Query) {
 	args, err := q.AnnouncePeer()
 	if err != nil {
 		q.Fail(err)
 		return
 	}
 	addr := q.From.Addr.Addr()
-	n.mu.Lock()
-	ok := n.tokens.valid(args.Token, addr, args.InfoHash, q.At)
-	n.mu.Unlock()
-	if !ok {
+	if !e.validToken(args.Token, addr, args.InfoHash, q.At) {
 		q.Fail(krpc.ErrBadToken)
 		return
 	}
@@ -110,17 +114,17 @@ func (n *Node) serveAnnouncePeer(q *krpc.Query) {
 	if args.ImpliedPort {
 		port = q.From.Addr.Port()
 	}
-	if !n.cfg.Peers.Announce(args.InfoHash, netip.AddrPortFrom(addr, port), args.Seed, q.At) {
+	if !e.node.cfg.Peers.Announce(args.InfoHash, netip.AddrPortFrom(addr, port), args.Seed, q.At) {
 		q.Fail(errStoreFull)
 		return
 	}
 	q.Reply(&krpc.PingResults{})
-	n.served(q)
+	e.served(q)
 }
 
-func (n *Node) served(q *krpc.Query) {
-	if n.cfg.OnQuery != nil {
-		n.cfg.OnQuery(q)
+func (e *Endpoint) served(q *krpc.Query) {
+	if e.node.cfg.OnQuery != nil {
+		e.node.cfg.OnQuery(q)
 	}
 }
 

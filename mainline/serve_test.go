@@ -37,14 +37,14 @@ func stepped(t testing.TB, cfg Config, known int) *Node {
 		for j := range 20 {
 			c.Key[j] = byte(rng.Uint32())
 		}
-		n.rpc.AddAnswered(c, 30*time.Millisecond, testStart)
+		n.RPC().AddAnswered(c, 30*time.Millisecond, testStart)
 	}
 	return n
 }
 
 // exchange hands one datagram to the node and returns its answers.
 func exchange(n *Node, from netip.AddrPort, b []byte) (answers [][]byte) {
-	n.rpc.Socket().Receive(socket.Datagram{Payload: b, From: from, At: testStart}, func(_ int, _ netip.AddrPort, out []byte) {
+	n.RPC().Socket().Receive(socket.Datagram{Payload: b, From: from, At: testStart}, func(_ int, _ netip.AddrPort, out []byte) {
 		answers = append(answers, append([]byte(nil), out...))
 	})
 	return answers
@@ -111,7 +111,7 @@ func TestFindNodeNamesTheClosest(t *testing.T) {
 	for c := range m.Nodes {
 		got = append(got, routing.Node{Key: c.ID.Key(), Addr: c.Addr})
 	}
-	require.Equal(t, n.rpc.Nearest(target.Key(), 8), got)
+	require.Equal(t, n.RPC().Nearest(target.Key(), 8), got)
 	require.Equal(t, "aa", string(m.TID()))
 	ip, ok := m.IP()
 	require.True(t, ok)
@@ -208,9 +208,9 @@ func TestServingAllocatesNothing(t *testing.T) {
 			d := socket.Datagram{Payload: query("aa", args), From: asker, At: testStart}
 			sent := 0
 			out := func(int, netip.AddrPort, []byte) { sent++ }
-			n.rpc.Socket().Receive(d, out)
+			n.RPC().Socket().Receive(d, out)
 			require.Equal(t, 1, sent)
-			require.Zero(t, testing.AllocsPerRun(1000, func() { n.rpc.Socket().Receive(d, out) }))
+			require.Zero(t, testing.AllocsPerRun(1000, func() { n.RPC().Socket().Receive(d, out) }))
 		})
 	}
 }
@@ -249,7 +249,7 @@ func BenchmarkServe(b *testing.B) {
 			d := socket.Datagram{Payload: query("aa", c.args), From: asker, At: testStart}
 			b.ReportAllocs()
 			for b.Loop() {
-				n.rpc.Socket().Receive(d, func(int, netip.AddrPort, []byte) {})
+				n.RPC().Socket().Receive(d, func(int, netip.AddrPort, []byte) {})
 			}
 		})
 	}

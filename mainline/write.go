@@ -1,0 +1,78 @@
+package mainline
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/routing"
+)
+
+// ErrNoToken reports a lookup whose nodes answered, but none of which lets us write to it.
+var ErrNoToken = errors.New("mainline: no node gave a token")
+
+// Write sends the same arguments to the closest nodes of a finished lookup, each with the token that it gave. Range over
+// Replies. It is not safe for concurrent use.
+type Write struct {
+	node    *Node
+	batches []*krpc.Batch // of the families in which anybody gave a token
+}
+
+// Write prepares to write to the closest nodes that gave a token, from the endpoints that asked for it. Call it when
+// Replies has ended.
+func (l *Lookup) Write(args krpc.Tokened) *Write {
+	w := &Write{node: l.node}
+	for _, p := range l.parts {
+		if to := p.writable(); len(to) > 0 {
+			w.batches = append(w.batches, p.end.rpc.QueryAll(to, args))
+		}
+	}
+	return w
+}
+
+// writable returns the nodes to write to.
+func (p *part) writable() []krpc.Contact {
+	var to []krpc.Contact
+	for _, c := range krpc.ContactsOf(p.ClosestReplies()) {
+		if len(c.Token) > 0 {
+			to = append(to, c)
+		}
+	}
+	return to
+}
+
+// Replies streams the answers of the nodes that took what was written. The error is last, and comes only if none took it:
+// ErrNoToken, the answer of the nodes that refused (*krpc.Error), routing.ErrNoAnswer, or the cause of ctx.
+func (w *Write) Replies(ctx context.Context) iter.Seq2[*krpc.Reply, error] {
+	if len(w.batches) == 0 {
+		return func(yield func(*krpc.Reply, error) bool) { yield(nil, ErrNoToken) }
+	}
+	return merged(ctx, w.node.closed, w.sources())
+}
+
+// Drive is the event-driven form of Replies: see krpc.Lookup.Drive.
+func (w *Write) Drive(each func(*krpc.Reply), done func(error)) (stop func()) {
+	if len(w.batches) == 0 {
+		done(ErrNoToken)
+		return func() {}
+	}
+	return driveAll(w.sources(), each, done)
+}
+
+func (w *Write) sources() []source {
+	sources := make([]source, len(w.batches))
+	for i, b := range w.batches {
+		sources[i] = b
+	}
+	return sources
+}
+
+// Stats counts the writes.
+func (w *Write) Stats() routing.Stats {
+	var all []routing.Stats
+	for _, b := range w.batches {
+		all = append(all, b.Stats())
+	}
+	return sum(all...)
+}
