@@ -90,6 +90,7 @@ func TestLeavingTheMergedLoopFreesBothFamilies(t *testing.T) {
 		}
 		require.Zero(t, inFlight(asker))
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		var last error
 		for _, err := range asker.FindNode(krpc.ID{8}).Replies(ctx) {
 			cancel()
