@@ -46,7 +46,7 @@ func (l *PeerLookup) Peers(ctx context.Context) iter.Seq2[netip.AddrPort, error]
 			seen[p] = struct{}{}
 			return true
 		}
-		for _, p := range l.own() {
+		for _, p := range l.Own() {
 			if fresh(p) && !yield(p, nil) {
 				return
 			}
@@ -67,8 +67,8 @@ func (l *PeerLookup) Peers(ctx context.Context) iter.Seq2[netip.AddrPort, error]
 	}
 }
 
-// own returns what others announced to this node.
-func (l *PeerLookup) own() (peers []netip.AddrPort) {
+// Own returns the peers that others announced to this node itself. Peers begins with them, Replies is without them.
+func (l *PeerLookup) Own() (peers []netip.AddrPort) {
 	for _, p := range l.parts {
 		peers = l.node.cfg.Peers.AppendPeers(peers, l.target, p.end.IPv6(), maxPeersSeen, time.Now())
 	}
