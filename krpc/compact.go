@@ -55,6 +55,12 @@ func (m *Message) Nodes6(yield func(Node) bool) {
 	eachNode(m.bytes(m.f[fNodes6]), IDSize, 18, func(n routing.Node) bool { return yield(Node{IDOf(n.Key), n.Addr}) })
 }
 
+// HasNodes reports whether the answer has a list of IPv4 contacts, be it empty.
+func (m *Message) HasNodes() bool { return m.bytes(m.f[fNodes]) != nil }
+
+// HasNodes6 reports whether the answer has a list of IPv6 contacts, be it empty.
+func (m *Message) HasNodes6() bool { return m.bytes(m.f[fNodes6]) != nil }
+
 // Contacts ranges over the contacts of both lists, whose ids have idLen bytes, by the rules of Nodes.
 func (m *Message) Contacts(idLen int) iter.Seq[routing.Node] {
 	return func(yield func(routing.Node) bool) {

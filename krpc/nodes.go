@@ -40,6 +40,13 @@ func (r *RPC) Nearest(target routing.Key, n int) []routing.Node {
 	return r.table.AppendClosest(nil, target, n)
 }
 
+// AppendNearest appends to dst what Nearest returns.
+func (r *RPC) AppendNearest(dst []routing.Node, target routing.Key, n int) []routing.Node {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.table.AppendClosest(dst, target, n)
+}
+
 // Len returns the number of verified nodes in the table.
 func (r *RPC) Len() int {
 	r.mu.Lock()

@@ -22,7 +22,7 @@ func (r *RPC) Classify(payload []byte) (socket.Class, []byte) {
 // Tick does the upkeep that is due (socket.Protocol).
 func (r *RPC) Tick(now time.Time) time.Time { return r.up.tick(now) }
 
-// Serve answers one query (socket.Protocol). The checks come in the order of BEP 5: envelope, id, method, arguments.
+// Serve answers one query (socket.Protocol). The checks come in the order of BEP 5: envelope, method, id, arguments.
 func (r *RPC) Serve(dst []byte, d socket.Datagram) []byte {
 	if r.cfg.ReadOnly {
 		return dst
@@ -34,6 +34,9 @@ func (r *RPC) Serve(dst []byte, d socket.Datagram) []byte {
 	}
 	h := r.header(d.From)
 	if err := m.CheckQuery(r.cfg.IDLen); err != nil {
+		if m.HasMethod() && !r.handles(m.Method()) {
+			err = ErrMethodUnknown
+		}
 		return AppendError(dst, m.TID(), errorOf(err), h)
 	}
 	key, _ := m.Key(r.cfg.IDLen)
@@ -68,6 +71,13 @@ func (r *RPC) heard(m *Message, n routing.Node, now time.Time) (handle func(*Que
 		handle = r.fallback
 	}
 	return handle, false
+}
+
+// handles reports whether a method has a handler of its own.
+func (r *RPC) handles(method []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.handlers[string(method)] != nil
 }
 
 func (r *RPC) countMalformed() {

@@ -2,18 +2,14 @@ package mainline
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/routing"
 )
 
-// Bounds of what a reply holds, so that it stays within 1024 bytes (BEP 32): eight nodes, and the peers that fit beside
-// them and the largest transaction id.
-const (
-	replyNodes  = 8
-	replyPeers4 = 80 // of 8 bytes encoded, beside one list of IPv4 nodes
-	replyPeers6 = 24 // of 21 bytes encoded, beside one list of IPv6 nodes
-)
+// replyNodes is how many nodes of each family a reply names (BEP 5).
+const replyNodes = 8
 
 // handlers answer the queries of their methods; "" stands for every other method.
 var handlers = map[string]func(*Endpoint, *krpc.Query){
@@ -29,6 +25,7 @@ var handlers = map[string]func(*Endpoint, *krpc.Query){
 type answer struct {
 	nodes krpc.NodesResults
 	peers krpc.GetPeersResults
+	other []routing.Node // of the other family
 	token [tokenLen]byte
 }
 
@@ -57,26 +54,39 @@ func (e *Endpoint) serveUnknown(q *krpc.Query) {
 }
 
 func (e *Endpoint) replyNodes(q *krpc.Query, target routing.Key) {
-	res := &e.out.nodes
-	res.Nodes, res.Nodes6, res.WantNodes, res.WantNodes6 = e.wanted(q, target)
-	q.Reply(res)
+	e.closest(&e.out.nodes, q, target)
+	q.Reply(&e.out.nodes)
 	e.served(q)
 }
 
-// wanted returns the node lists that the query asks for; a list that was asked for is sent even if it is empty.
-func (e *Endpoint) wanted(q *krpc.Query, target routing.Key) (nodes, nodes6 []routing.Node, want4, want6 bool) {
-	v6 := q.From.Addr.Addr().Is6()
-	want4, want6 = q.Want()
+// closest fills in the node lists that the query asks for (BEP 32): those of want, else that of its own family. A list that
+// was asked for is sent even if it is empty. The nodes are good until the next query of this endpoint.
+func (e *Endpoint) closest(res *krpc.NodesResults, q *krpc.Query, target routing.Key) {
+	want4, want6 := q.Want()
 	if !want4 && !want6 {
-		want4, want6 = !v6, v6
+		want4, want6 = !e.IPv6(), e.IPv6()
 	}
-	switch {
-	case v6 && want6:
-		nodes6 = q.Closest(target, replyNodes)
-	case !v6 && want4:
-		nodes = q.Closest(target, replyNodes)
+	*res = krpc.NodesResults{WantNodes: want4, WantNodes6: want6}
+	if want4 {
+		res.Nodes = e.closestOf(q, target, false)
 	}
-	return nodes, nodes6, want4, want6
+	if want6 {
+		res.Nodes6 = e.closestOf(q, target, true)
+	}
+}
+
+// closestOf returns the nodes of one family closest to target, without the asker.
+func (e *Endpoint) closestOf(q *krpc.Query, target routing.Key, v6 bool) []routing.Node {
+	if e.IPv6() == v6 {
+		return q.Closest(target, replyNodes)
+	}
+	o := e.node.nearest(target, v6)
+	if o == nil {
+		return nil
+	}
+	nodes := o.rpc.AppendNearest(e.out.other[:0], target, replyNodes+1)
+	e.out.other = slices.DeleteFunc(nodes, func(c routing.Node) bool { return c.Key == q.From.Key })
+	return e.out.other[:min(replyNodes, len(e.out.other))]
 }
 
 func (e *Endpoint) serveGetPeers(q *krpc.Query) {
@@ -85,16 +95,12 @@ func (e *Endpoint) serveGetPeers(q *krpc.Query) {
 		q.Fail(err)
 		return
 	}
-	out := &e.out
-	addr := q.From.Addr.Addr()
-	limit := replyPeers4
-	if addr.Is6() {
-		limit = replyPeers6
-	}
+	out, addr := &e.out, q.From.Addr.Addr()
 	res := &out.peers
-	res.Values = e.node.cfg.Peers.AppendPeers(res.Values[:0], args.InfoHash, addr.Is6(), limit, q.At)
-	res.Nodes, res.Nodes6, res.WantNodes, res.WantNodes6 = e.wanted(q, args.InfoHash.Key())
+	e.closest(&res.NodesResults, q, args.InfoHash.Key())
 	res.Token = e.appendToken(out.token[:0], addr, args.InfoHash, q.At)
+	room := e.room(q, replyCap) - listsSize(&res.NodesResults) - tokenSize
+	res.Values = e.node.cfg.Peers.AppendPeers(res.Values[:0], args.InfoHash, addr.Is6(), peersIn(room, addr.Is6()), q.At)
 	q.Reply(res)
 	e.served(q)
 }

@@ -4,10 +4,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -159,6 +161,94 @@ func TestImpliedPortIsTheSourcePort(t *testing.T) {
 	require.Equal(t, []netip.AddrPort{asker}, n.cfg.Peers.AppendPeers(nil, ih, false, 8, testStart))
 }
 
+// idleConn is a connection on which nothing arrives, for a node of two families that is stepped.
+type idleConn struct {
+	addr   netip.AddrPort
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *idleConn) ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error) {
+	<-c.closed
+	return 0, netip.AddrPort{}, net.ErrClosed
+}
+
+func (c *idleConn) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) { return len(b), nil }
+
+func (c *idleConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr) }
+
+func (c *idleConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
+}
+
+var asker6 = netip.MustParseAddrPort("[2a01:4f8::1]:6881")
+
+// dual returns a node of both families, each of whose tables holds the given number of nodes.
+func dual(t testing.TB, cfg Config, known int) *Node {
+	t.Helper()
+	cfg.NoUpkeep = true
+	var conns []socket.Conn
+	for _, a := range []string{"31.0.0.1:6881", "[2a01:1::1]:6881"} {
+		conns = append(conns, &idleConn{addr: netip.MustParseAddrPort(a), closed: make(chan struct{})})
+	}
+	n, err := New(cfg, conns...)
+	require.NoError(t, err)
+	t.Cleanup(func() { n.Close() })
+	for i := range known {
+		ip := [16]byte{0: 0x2a, 1: 2, 2: byte(i >> 8), 3: byte(i)}
+		contact := routing.Node{Key: krpc.RandomID().Key(), Addr: netip.AddrPortFrom(netip.AddrFrom16(ip), 6881)}
+		n.ends[1].rpc.AddAnswered(contact, 30*time.Millisecond, testStart)
+		contact.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{60, byte(i >> 8), byte(i), 1}), 6881)
+		n.ends[0].rpc.AddAnswered(contact, 30*time.Millisecond, testStart)
+	}
+	return n
+}
+
+// exchangeAt is exchange with one of several endpoints.
+func exchangeAt(e *Endpoint, from netip.AddrPort, b []byte) (answers [][]byte) {
+	e.rpc.Socket().Receive(socket.Datagram{Payload: b, From: from, At: testStart}, func(_ int, _ netip.AddrPort, out []byte) {
+		answers = append(answers, append([]byte(nil), out...))
+	})
+	return answers
+}
+
+func TestWantNamesTheLists(t *testing.T) {
+	n := dual(t, Config{}, 300)
+	target := krpc.ID{0: 0x42}
+	for _, c := range []struct {
+		want krpc.Want
+		v6   bool
+		has4 bool
+		has6 bool
+	}{
+		{0, false, true, false},
+		{0, true, false, true},
+		{krpc.WantN4, true, true, false},
+		{krpc.WantN6, false, false, true},
+		{krpc.WantBoth, false, true, true},
+		{krpc.WantBoth, true, true, true},
+	} {
+		end, from := n.ends[0], asker
+		if c.v6 {
+			end, from = n.ends[1], asker6
+		}
+		m := parsed(t, exchangeAt(end, from, query("aa", krpc.FindNodeArgs{Target: target, Want: c.want})))
+		require.Equal(t, c.has4, m.HasNodes())
+		require.Equal(t, c.has6, m.HasNodes6())
+		got := map[bool][]routing.Node{}
+		for node := range m.Contacts(krpc.IDSize) {
+			v6 := node.Addr.Addr().Is6()
+			got[v6] = append(got[v6], node)
+		}
+		for i, has := range []bool{c.has4, c.has6} {
+			if has {
+				require.Equal(t, n.ends[i].rpc.Nearest(target.Key(), 8), got[i == 1])
+			}
+		}
+	}
+}
+
 func TestRepliesStayWithinTheirBound(t *testing.T) {
 	store := NewPeerStore(StoreConfig{})
 	ih := krpc.ID{1}
@@ -168,19 +258,22 @@ func TestRepliesStayWithinTheirBound(t *testing.T) {
 		ip6 := netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 2: byte(i >> 8), 3: byte(i)})
 		store.Announce(ih, netip.AddrPortFrom(ip6, 1), false, testStart)
 	}
-	n := stepped(t, Config{Peers: store}, 100)
-	long := strings.Repeat("t", 32)
-	want := krpc.WantBoth
-	for _, from := range []netip.AddrPort{asker, netip.MustParseAddrPort("[2a01:4f8::1]:6881")} {
-		answers := exchange(n, from, query(long, krpc.GetPeersArgs{InfoHash: ih, Want: want}))
-		m := parsed(t, answers)
-		require.LessOrEqual(t, len(answers[0]), maxReply)
-		values := 0
-		for p := range m.Values {
-			require.Equal(t, from.Addr().Is6(), p.Addr().Is6())
-			values++
+	n := dual(t, Config{Peers: store}, 100)
+	for _, tid := range []string{"", strings.Repeat("t", 32)} {
+		for i, from := range []netip.AddrPort{asker, asker6} {
+			for _, want := range []krpc.Want{0, krpc.WantBoth} {
+				answers := exchangeAt(n.ends[i], from, query(tid, krpc.GetPeersArgs{InfoHash: ih, Want: want}))
+				m := parsed(t, answers)
+				require.LessOrEqual(t, len(answers[0]), maxReply)
+				require.Greater(t, len(answers[0]), maxReply-21-4, "no room for another peer")
+				values := 0
+				for p := range m.Values {
+					require.Equal(t, from.Addr().Is6(), p.Addr().Is6())
+					values++
+				}
+				require.GreaterOrEqual(t, values, 15)
+			}
 		}
-		require.GreaterOrEqual(t, values, 20)
 	}
 }
 
@@ -198,11 +291,12 @@ func TestReadOnlyAndStrangers(t *testing.T) {
 }
 
 func TestServingAllocatesNothing(t *testing.T) {
-	n := stepped(t, Config{}, 300)
+	n := dual(t, Config{}, 300)
 	for name, args := range map[string]krpc.Args{
 		"ping":      krpc.PingArgs{},
 		"find_node": krpc.FindNodeArgs{Target: krpc.ID{7}},
 		"get_peers": krpc.GetPeersArgs{InfoHash: krpc.ID{7}},
+		"want both": krpc.GetPeersArgs{InfoHash: krpc.ID{7}, Want: krpc.WantBoth},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := socket.Datagram{Payload: query("aa", args), From: asker, At: testStart}
