@@ -10,6 +10,7 @@ require (
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/crypto v0.44.0
 	golang.org/x/time v0.16.0
+	google.golang.org/protobuf v1.36.10
 )
 
 require (

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	rate    = "golang.org/x/time/rate"
-	bencode = "github.com/anacrolix/torrent/bencode"
-	blake2b = "golang.org/x/crypto/blake2b"
+	rate      = "golang.org/x/time/rate"
+	bencode   = "github.com/anacrolix/torrent/bencode"
+	blake2b   = "golang.org/x/crypto/blake2b"
+	protowire = "google.golang.org/protobuf/encoding/protowire"
 )
 
 // A layer says what a directory's packages may depend on, directly or not, besides the standard library
@@ -27,7 +28,7 @@ var layers = []layer{
 	{dir: "routing"},
 	{dir: "socket", third: []string{rate}},
 	{dir: "krpc", ours: []string{"routing", "socket"}, third: []string{rate, bencode}},
-	{dir: "dhtrpc", ours: []string{"routing", "socket"}, third: []string{rate, blake2b}},
+	{dir: "dhtrpc", ours: []string{"routing", "socket"}, third: []string{rate, blake2b, protowire}},
 	{dir: "mainline", ours: []string{"routing", "socket", "krpc"}, third: []string{rate, bencode}},
 	{dir: "mainline/crawl", ours: []string{"routing", "socket", "krpc", "mainline"}, third: []string{rate, bencode}},
 }
