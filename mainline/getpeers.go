@@ -37,34 +37,42 @@ func (n *Node) getPeers(infoHash krpc.ID, profile routing.LookupConfig) *PeerLoo
 // Peers streams each peer once, as it is heard of: first those that were announced to this node itself. Leaving the loop
 // ends the lookup. An error comes last; see Lookup.Replies.
 func (l *PeerLookup) Peers(ctx context.Context) iter.Seq2[netip.AddrPort, error] {
-	return func(yield func(netip.AddrPort, error) bool) {
-		seen := make(map[netip.AddrPort]struct{})
-		fresh := func(p netip.AddrPort) bool {
-			if _, known := seen[p]; known || len(seen) >= maxPeersSeen {
+	return func(yield func(netip.AddrPort, error) bool) { l.stream(ctx, make(seenPeers), yield) }
+}
+
+// stream yields the peers that are not in seen, and reports whether the lookup went well to its end.
+func (l *PeerLookup) stream(ctx context.Context, seen seenPeers, yield func(netip.AddrPort, error) bool) bool {
+	for _, p := range l.Own() {
+		if seen.fresh(p) && !yield(p, nil) {
+			return false
+		}
+	}
+	for r, err := range l.Replies(ctx) {
+		if err != nil {
+			if len(seen) == 0 || !errors.Is(err, routing.ErrNoNodes) {
+				yield(netip.AddrPort{}, err)
+			}
+			return false
+		}
+		for p := range r.Values {
+			if seen.fresh(p) && !yield(p, nil) {
 				return false
-			}
-			seen[p] = struct{}{}
-			return true
-		}
-		for _, p := range l.Own() {
-			if fresh(p) && !yield(p, nil) {
-				return
-			}
-		}
-		for r, err := range l.Replies(ctx) {
-			if err != nil {
-				if len(seen) == 0 || !errors.Is(err, routing.ErrNoNodes) {
-					yield(netip.AddrPort{}, err)
-				}
-				return
-			}
-			for p := range r.Values {
-				if fresh(p) && !yield(p, nil) {
-					return
-				}
 			}
 		}
 	}
+	return true
+}
+
+// seenPeers are the peers that a stream has yielded.
+type seenPeers map[netip.AddrPort]struct{}
+
+// fresh reports whether p was not there before, and enters it.
+func (s seenPeers) fresh(p netip.AddrPort) bool {
+	if _, known := s[p]; known || len(s) >= maxPeersSeen {
+		return false
+	}
+	s[p] = struct{}{}
+	return true
 }
 
 // Own returns the peers that others announced to this node itself. Peers begins with them, Replies is without them.

@@ -27,6 +27,8 @@ type answer struct {
 	peers krpc.GetPeersResults
 	other []routing.Node // of the other family
 	token [tokenLen]byte
+
+	seeds, leechers Filter // what a scrape answers
 }
 
 func (e *Endpoint) servePing(q *krpc.Query) {
@@ -95,12 +97,10 @@ func (e *Endpoint) serveGetPeers(q *krpc.Query) {
 		q.Fail(err)
 		return
 	}
-	out, addr := &e.out, q.From.Addr.Addr()
-	res := &out.peers
+	res := &e.out.peers
 	e.closest(&res.NodesResults, q, args.InfoHash.Key())
-	res.Token = e.appendToken(out.token[:0], addr, args.InfoHash, q.At)
-	room := e.room(q, replyCap) - listsSize(&res.NodesResults) - tokenSize
-	res.Values = e.node.cfg.Peers.AppendPeers(res.Values[:0], args.InfoHash, addr.Is6(), peersIn(room, addr.Is6()), q.At)
+	res.Token = e.appendToken(e.out.token[:0], q.From.Addr.Addr(), args.InfoHash, q.At)
+	e.peersFor(res, q, args)
 	q.Reply(res)
 	e.served(q)
 }

@@ -64,9 +64,10 @@ type swarm struct {
 	newest uint32 // the last until of its entries
 }
 
-// entry is one peer: 24 bytes, since there are many.
+// entry is one peer: 28 bytes, since there are many.
 type entry struct {
 	ip    [16]byte
+	spots spots  // its bits in a filter
 	until uint32 // seconds after the store's epoch
 	port  uint16
 	v6    bool
@@ -90,7 +91,10 @@ func (s *MemoryStore) Announce(ih krpc.ID, peer netip.AddrPort, seed bool, now t
 	if sw != nil {
 		s.expire(ih, sw, clock)
 	}
-	e := entry{ip: peer.Addr().As16(), until: clock + uint32(s.cfg.Lifetime/time.Second), port: peer.Port(), v6: peer.Addr().Is6(), seed: seed}
+	e := entry{
+		ip: peer.Addr().As16(), spots: spotsOf(peer.Addr()), until: clock + uint32(s.cfg.Lifetime/time.Second),
+		port: peer.Port(), v6: peer.Addr().Is6(), seed: seed,
+	}
 	if sw != nil && len(sw.peers) > 0 {
 		if i := slices.IndexFunc(sw.peers, func(o entry) bool { return o.ip == e.ip }); i >= 0 {
 			sw.peers[i], sw.newest = e, e.until
@@ -108,17 +112,51 @@ func (s *MemoryStore) Announce(ih krpc.ID, peer netip.AddrPort, seed bool, now t
 func (s *MemoryStore) AppendPeers(dst []netip.AddrPort, ih krpc.ID, v6 bool, n int, now time.Time) []netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.draw(dst, s.current(ih, now), n, func(e *entry) bool { return e.v6 == v6 })
+}
+
+// AppendNoSeeds appends a random sample of the peers that are no seeds, and of seeds if there are too few.
+func (s *MemoryStore) AppendNoSeeds(dst []netip.AddrPort, ih krpc.ID, v6 bool, n int, now time.Time) []netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	peers, n := s.current(ih, now), n+len(dst)
+	dst = s.draw(dst, peers, n-len(dst), func(e *entry) bool { return e.v6 == v6 && !e.seed })
+	return s.draw(dst, peers, n-len(dst), func(e *entry) bool { return e.v6 == v6 && e.seed })
+}
+
+// Scrape adds the seeds and the other peers of both families to the filters.
+func (s *MemoryStore) Scrape(ih krpc.ID, seeds, peers *Filter, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entries := s.current(ih, now)
+	for i := range entries {
+		if e := &entries[i]; e.seed {
+			seeds.set(e.spots)
+		} else {
+			peers.set(e.spots)
+		}
+	}
+	return len(entries) > 0
+}
+
+// current returns the peers under ih that have not expired.
+func (s *MemoryStore) current(ih krpc.ID, now time.Time) []entry {
 	sw := s.swarms[ih]
 	if sw == nil {
-		return dst
+		return nil
 	}
 	s.expire(ih, sw, s.clock(now))
-	// A partial shuffle: what was drawn stands in front, so a peer is drawn once.
-	for i := 0; i < len(sw.peers) && n > 0; i++ {
-		j := i + s.cfg.Rand.IntN(len(sw.peers)-i)
-		sw.peers[i], sw.peers[j] = sw.peers[j], sw.peers[i]
-		if sw.peers[i].v6 == v6 {
-			dst = append(dst, sw.peers[i].addr())
+	return sw.peers
+}
+
+// draw appends up to n of those peers that pass, at random. It is a partial shuffle: what was drawn stands in front, so a
+// peer is drawn once.
+func (s *MemoryStore) draw(dst []netip.AddrPort, peers []entry, n int, pass func(*entry) bool) []netip.AddrPort {
+	for i := 0; i < len(peers) && n > 0; i++ {
+		j := i + s.cfg.Rand.IntN(len(peers)-i)
+		peers[i], peers[j] = peers[j], peers[i]
+		if pass(&peers[i]) {
+			dst = append(dst, peers[i].addr())
 			n--
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"math"
 	"net/netip"
 	"os"
 	"testing"
@@ -46,6 +47,30 @@ type vectors struct {
 			Exempt bool `json:"exempt_recommended"`
 		}
 	}
+	BEP33 struct {
+		M, K    int
+		Filters []struct {
+			Name     string
+			Ranges   []addrRange
+			Filter   hexBytes
+			Estimate *float64
+		}
+		Bits []struct {
+			IP      netip.Addr
+			Indices spots
+		}
+		Unions []struct{ A, B, Result int }
+	}
+}
+
+// addrRange is a first address and how many follow one another from it.
+type addrRange struct {
+	first netip.Addr
+	n     int
+}
+
+func (r *addrRange) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, &[]any{&r.first, &r.n})
 }
 
 // secureRow is an id that BEP 42 derives from an address, with the steps on the way.
@@ -83,6 +108,7 @@ func TestVectors(t *testing.T) {
 	}{
 		{"crc32c", checkCRC, 6},
 		{"bep42", checkSecureIDs, 131},
+		{"bep33", checkFilters, 22},
 	} {
 		t.Run(section.name, func(t *testing.T) {
 			c := &checker{T: t}
@@ -134,3 +160,39 @@ func checkSecureIDs(c *checker, v *vectors) {
 
 // prefixOf returns the 21 bits of an id that BEP 42 fixes.
 func prefixOf(id krpc.ID) hexBytes { return hexBytes{id[0], id[1], id[2] & 0xf8} }
+
+func checkFilters(c *checker, v *vectors) {
+	c.equal(v.BEP33.M, filterBits)
+	c.equal(v.BEP33.K, len(spots{}))
+	for _, x := range v.BEP33.Filters {
+		if x.Ranges != nil {
+			var f Filter
+			for _, r := range x.Ranges {
+				for ip, left := r.first, r.n; left > 0; ip, left = ip.Next(), left-1 {
+					f.Insert(ip)
+				}
+			}
+			c.equal(x.Filter, hexBytes(f[:]), x.Name)
+		}
+		f := Filter(x.Filter)
+		switch {
+		case f.IsZero():
+			c.equal(0.0, f.Estimate(), "where the formula gives %v", *x.Estimate)
+		case x.Estimate == nil:
+			c.equal(math.Inf(1), f.Estimate(), x.Name)
+		default:
+			c.equal(true, math.Abs(*x.Estimate-f.Estimate()) < 1e-4, x.Name)
+		}
+	}
+	for _, x := range v.BEP33.Bits {
+		c.equal(x.Indices, spotsOf(x.IP), x.IP)
+		var f Filter
+		f.Insert(x.IP)
+		c.equal(true, f.Contains(x.IP))
+	}
+	for _, x := range v.BEP33.Unions {
+		f, o := Filter(v.BEP33.Filters[x.A].Filter), Filter(v.BEP33.Filters[x.B].Filter)
+		f.Union(&o)
+		c.equal(v.BEP33.Filters[x.Result].Filter, hexBytes(f[:]))
+	}
+}
