@@ -59,7 +59,7 @@ type Config struct {
 
 	Table  routing.Config       // finer points of the table; KeyLen, K and OnFull are set from above
 	Lookup routing.LookupConfig // profile of Closest; the zero value means routing.Fast
-	Socket socket.Config        // windows and limits; Private is set from above
+	Socket socket.Config        // windows and limits; Private is set from above; a zero Inbound means PublicInbound if the network is not private
 	Logger *slog.Logger         // nil means no log
 }
 
@@ -86,6 +86,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Socket.Private = c.Private
 	if c.Private {
 		c.Table.VerifyDelay = -1
+	} else if c.Socket.Inbound == (socket.Inbound{}) {
+		c.Socket.Inbound = socket.PublicInbound()
 	}
 	if c.Private && !c.Diverse {
 		c.Table.PerIP, c.Table.PerNetBucket, c.Table.PerNetTable = -1, -1, -1

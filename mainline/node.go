@@ -37,6 +37,7 @@ type Config struct {
 	Rate      float64           // queries per second; 0 means 250, or no limit on a private network; negative no limit
 	Timeout   time.Duration     // a silent node has failed after this; 0 means 4s
 	Window    int               // queries in flight of the whole node; 0 means 1024
+	Inbound   socket.Inbound    // limits on the queries of strangers; zero means socket.PublicInbound, or none on a private network
 	Far       []int             // capacities of the far buckets, farthest first; nil means 128, 64, 32, 16; empty means 8 as near ones
 	NoUpkeep  bool              // do not join, ping or refresh: the table lives on what lookups bring
 	OnQuery   func(*krpc.Query) // hears of every query that was answered, after the fact; must not block
@@ -73,7 +74,7 @@ func (c Config) rpc() krpc.Config {
 		Upkeep:    !c.NoUpkeep,
 		Logger:    c.Logger,
 		Table:     routing.Config{Far: c.Far},
-		Socket:    socket.Config{Window: c.Window, Logger: c.Logger},
+		Socket:    socket.Config{Window: c.Window, Inbound: c.Inbound, Logger: c.Logger},
 	}
 	if c.Version != "-" {
 		out.Version = []byte(c.Version)

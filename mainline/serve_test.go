@@ -27,11 +27,19 @@ var (
 	asker     = netip.MustParseAddrPort("45.67.8.9:6881")
 )
 
-// stepped returns a node without socket, clock and goroutine, whose table holds the given number of nodes.
+// passive is a node without upkeep that answers one asker any number of times at one moment, unless cfg says otherwise.
+func passive(cfg Config) Config {
+	cfg.NoUpkeep = true
+	if cfg.Inbound == (socket.Inbound{}) {
+		cfg.Inbound.PerSource = -1
+	}
+	return cfg
+}
+
+// stepped returns a passive node without socket, clock and goroutine, whose table holds the given number of nodes.
 func stepped(t testing.TB, cfg Config, known int) *Node {
 	t.Helper()
-	cfg.NoUpkeep = true
-	n, err := New(cfg)
+	n, err := New(passive(cfg))
 	require.NoError(t, err)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range known {
@@ -184,15 +192,14 @@ func (c *idleConn) Close() error {
 
 var asker6 = netip.MustParseAddrPort("[2a01:4f8::1]:6881")
 
-// dual returns a node of both families, each of whose tables holds the given number of nodes.
+// dual returns a passive node of both families, each of whose tables holds the given number of nodes.
 func dual(t testing.TB, cfg Config, known int) *Node {
 	t.Helper()
-	cfg.NoUpkeep = true
 	var conns []socket.Conn
 	for _, a := range []string{"31.0.0.1:6881", "[2a01:1::1]:6881"} {
 		conns = append(conns, &idleConn{addr: netip.MustParseAddrPort(a), closed: make(chan struct{})})
 	}
-	n, err := New(cfg, conns...)
+	n, err := New(passive(cfg), conns...)
 	require.NoError(t, err)
 	t.Cleanup(func() { n.Close() })
 	for i := range known {

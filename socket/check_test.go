@@ -192,6 +192,7 @@ func TestAnyOrderOfEvents(t *testing.T) {
 		"new":     {Window: 12, NewPerMinute: 60},
 		"spacing": {Window: 12, Spacing: 200 * time.Millisecond, Packets: 50},
 		"tiny":    {Window: 1, TIDLen: 2, AnyAddress: true},
+		"inbound": {Window: 12, Inbound: Inbound{PerSource: 1, Burst: 5, Most: 30, Silence: time.Minute, PerNet: 5, NetBurst: 10, Bytes: 300, Sources: 16}},
 	}
 	steps := 40_000
 	if testing.Short() {
@@ -232,7 +233,8 @@ func (l *life) settle(t *testing.T) {
 	}
 	st := l.s.Stats()
 	require.Equal(t, st.Sent, st.Queries+st.Responses+st.Raw)
-	require.Equal(t, st.Received, st.Requests+st.Replies+st.Unmatched+st.WrongSource+st.Malformed+st.TooLong+st.FilteredIn+st.OwnAddress+st.BadSource)
+	require.Equal(t, st.Received, st.Requests+st.Replies+st.Unmatched+st.WrongSource+st.Malformed+st.TooLong+st.FilteredIn+st.OwnAddress+st.BadSource+
+		st.OverRate+st.Silenced+st.OverNet+st.OverBudget)
 	require.NoError(t, l.s.Close())
 	require.NoError(t, l.s.core.check(nil))
 }

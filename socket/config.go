@@ -50,6 +50,8 @@ type Config struct {
 	// On a private network, where nodes share addresses, it is per address and port.
 	Spacing time.Duration
 
+	Inbound Inbound // limits on the requests of strangers; zero: none; see PublicInbound
+
 	Private    bool // loopback and private addresses are fine, see Routable
 	TIDLen     int  // bytes of our transaction ids, 2 to 4; 0 means 4
 	AnyAddress bool // a reply may come from any source, the id alone must match (dht-rpc's relays)

@@ -34,6 +34,12 @@
 // refused, foreground before background, and each has its slot to itself for
 // 20 ms, so that none starves.
 //
+// # Requests of strangers
+//
+// Whoever asks may be somebody else than the source address says. Config.Inbound
+// bounds what the requests of one source, of one net and of all cost and cause,
+// before they are decoded; the counters of Stats say what was refused and why.
+//
 // # Shell and core
 //
 // What decides is a plain value stepped with the time; the Socket around it has
@@ -45,6 +51,6 @@
 // A Socket and its Groups are safe for concurrent use, the stepped form is not.
 //
 // From BEP 5 and how its networks are run: section "Matching a reply" of the
-// specification digest (id and full source address), its limits, and the rule
-// that only a request may cause a datagram.
+// specification digest (id and full source address), its limits (section 9.2), and
+// the rule that only a request may cause a datagram.
 package socket

@@ -102,6 +102,9 @@ func (s *Socket) write(conn int, to netip.AddrPort, b []byte, out Output) error 
 	}
 	s.count.sent.Add(1)
 	s.count.sentBytes.Add(uint64(len(b)))
+	if s.in != nil && s.in.budget != nil {
+		s.in.spend(len(b), s.nowLocked()) // a stepped socket writes in its steps only, a running one asks the clock
+	}
 	return nil
 }
 

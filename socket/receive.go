@@ -92,6 +92,9 @@ func (s *Socket) wanted(d Datagram) bool {
 }
 
 func (s *Socket) serve(d Datagram, scratch []byte, out Output) []byte {
+	if s.in != nil && !s.admit(d) {
+		return scratch
+	}
 	s.count.requests.Add(1)
 	response := s.proto.Serve(scratch[:0], d)
 	if len(response) == 0 {
@@ -101,4 +104,21 @@ func (s *Socket) serve(d Datagram, scratch []byte, out Output) []byte {
 		s.count.responses.Add(1)
 	}
 	return response
+}
+
+// admit applies the limits on requests, and counts what it turns away.
+func (s *Socket) admit(d Datagram) bool {
+	switch s.in.admit(d.From.Addr(), d.At, s.core.moment(d.At)) {
+	case overRate:
+		s.count.overRate.Add(1)
+	case silenced:
+		s.count.silenced.Add(1)
+	case overNet:
+		s.count.overNet.Add(1)
+	case overBudget:
+		s.count.overBudget.Add(1)
+	default:
+		return true
+	}
+	return false
 }

@@ -16,6 +16,7 @@ type Socket struct {
 	conns []Conn
 	local []netip.AddrPort
 	count counters
+	in    *inbound       // nil: requests are not limited
 	done  chan struct{}  // closed by Close
 	wg    sync.WaitGroup // read goroutines and timer calls
 
@@ -53,6 +54,9 @@ func New(cfg Config, p Protocol, conns ...Conn) *Socket {
 	s.stepTime = time.Unix(0, 0).UTC()
 	epoch := s.nowLocked()
 	s.core = newCore(cfg, newOwnAddrs(s.local), &s.count, epoch)
+	if cfg.Inbound != (Inbound{}) {
+		s.in = newInbound(cfg.Inbound, s.core.open.rng.Uint64())
+	}
 	s.tickAt = s.core.moment(epoch)
 	return s
 }

@@ -29,6 +29,10 @@ type Stats struct {
 	FilteredIn  uint64 // source address refused by the filter
 	OwnAddress  uint64 // from ourselves, or a query addressed to ourselves
 	BadSource   uint64 // the conn gave no IP address and port as source
+	OverRate    uint64 // requests of a source that sends too many, see Inbound
+	Silenced    uint64 // requests of a source that sent far too many
+	OverNet     uint64 // requests from a net that sends too many
+	OverBudget  uint64 // requests, because enough bytes have left the socket
 
 	// Not sent.
 	FilteredOut uint64 // destination refused by the filter
@@ -54,6 +58,10 @@ func (s Stats) Losses() map[string]uint64 {
 		{"filtered", s.FilteredIn + s.FilteredOut},
 		{"own-address", s.OwnAddress},
 		{"bad-source", s.BadSource},
+		{"over-rate", s.OverRate},
+		{"silenced", s.Silenced},
+		{"over-net-rate", s.OverNet},
+		{"over-budget", s.OverBudget},
 		{"limited", s.Limited},
 		{"send-error", s.SendErrors},
 		{"read-error", s.ReadErrors},
@@ -75,6 +83,7 @@ type counters struct {
 	requests, replies, lateReplies, late, timeouts          atomic.Uint64
 	canceled, unmatched, wrongSource, malformed             atomic.Uint64
 	tooLong, filteredIn, filteredOut, ownAddress, badSource atomic.Uint64
+	overRate, silenced, overNet, overBudget                 atomic.Uint64
 	limited, full, sendErrors, readErrors                   atomic.Uint64
 }
 
@@ -90,6 +99,8 @@ func (c *counters) stats() Stats {
 		Malformed: c.malformed.Load(), TooLong: c.tooLong.Load(),
 		FilteredIn: c.filteredIn.Load(), FilteredOut: c.filteredOut.Load(),
 		OwnAddress: c.ownAddress.Load(), BadSource: c.badSource.Load(),
+		OverRate: c.overRate.Load(), Silenced: c.silenced.Load(),
+		OverNet: c.overNet.Load(), OverBudget: c.overBudget.Load(),
 		Limited: c.limited.Load(), Full: c.full.Load(),
 		SendErrors: c.sendErrors.Load(), ReadErrors: c.readErrors.Load(),
 	}
