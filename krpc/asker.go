@@ -214,6 +214,7 @@ func (r *RPC) replyLocked(n routing.Node, ev socket.Event) (*Reply, error) {
 		r.counts.BadReplies++
 		return nil, ErrBadReply
 	}
+	r.addressLocked(&m, ev)
 	if e := m.Err(); e != nil {
 		// Neither a success nor a failure for the table: it lives, but this says nothing of its id.
 		r.counts.Errors++
@@ -233,6 +234,17 @@ func (r *RPC) replyLocked(n routing.Node, ev socket.Event) (*Reply, error) {
 	}
 	r.answeredLocked(from, ev)
 	return &Reply{Message: m.Clone(), From: from, RTT: ev.RTT, idLen: r.cfg.IDLen, v6: r.v6}, nil
+}
+
+// addressLocked passes on how the node sees us.
+func (r *RPC) addressLocked(m *Message, ev socket.Event) {
+	seen, ok := m.IP()
+	if !ok || r.cfg.OnAddress == nil {
+		return
+	}
+	if id := r.cfg.OnAddress(seen, ev.From, ev.At); len(id) == r.cfg.IDLen {
+		r.rebaseLocked(id, ev.At)
+	}
 }
 
 func (r *RPC) answeredLocked(n routing.Node, ev socket.Event) {

@@ -6,21 +6,35 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// resolvedFor is how long the addresses of bootstrap names are used before they are asked for again.
-const resolvedFor = 10 * time.Minute
+// Of bootstrap names. Ours.
+const (
+	resolvedFor   = 10 * time.Minute // what a name stands for is used so long before it is asked for again
+	failedFor     = 5 * time.Second  // a resolution that gave nothing is not repeated before
+	resolvingTime = 10 * time.Second // after which a resolver is given up
+)
 
 // bootstrap turns the configured HOST:PORT texts into addresses: all names side by side, both families, cached.
 type bootstrap struct {
-	names []string
+	names  []string
+	hosts  []int // indices of the names that need a resolver
+	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	onNews func() // called when a name has got addresses, and when all names were tried
 
-	mu    sync.Mutex // guards what follows; held while resolving, so that only one caller asks
-	addrs []netip.AddrPort
-	until time.Time
+	wg   sync.WaitGroup // the resolving goroutine
+	ctx  context.Context
+	stop context.CancelFunc
+
+	mu    sync.Mutex         // guards what follows; a leaf
+	found [][]netip.AddrPort // by name
+	errs  []error            // by name
+	until time.Time          // no resolution is due before
+	run   chan struct{}      // closed at the end of the resolution in progress; nil: none
 }
 
 // BootstrapError says what became of each bootstrap name that gave no address.
@@ -35,58 +49,111 @@ func (e *BootstrapError) Error() string {
 
 func (e *BootstrapError) Unwrap() []error { return e.Errs }
 
-// resolve returns all addresses of all names. It fails only if there are names and not one has an address.
-func (b *bootstrap) resolve(ctx context.Context, now time.Time) ([]netip.AddrPort, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.names) == 0 || (len(b.addrs) > 0 && now.Before(b.until)) {
-		return b.addrs, nil
-	}
-	found := make([][]netip.AddrPort, len(b.names))
-	errs := make([]error, len(b.names))
-	var wg sync.WaitGroup
-	for i, name := range b.names {
-		if found[i], errs[i] = literal(name); found[i] == nil && errs[i] == nil {
-			wg.Go(func() { found[i], errs[i] = lookupHost(ctx, name) })
+func (b *bootstrap) init(cfg *Config, onNews func()) {
+	b.names, b.lookup, b.onNews = cfg.Bootstrap, cfg.Resolve, onNews
+	if b.lookup == nil {
+		b.lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		}
 	}
-	wg.Wait()
-	return b.keep(found, errs, now)
+	b.found, b.errs = make([][]netip.AddrPort, len(b.names)), make([]error, len(b.names))
+	for i, name := range b.names {
+		if b.found[i], b.errs[i] = literal(name); b.found[i] == nil && b.errs[i] == nil {
+			b.hosts = append(b.hosts, i)
+		}
+	}
+	b.ctx, b.stop = context.WithCancel(context.Background())
 }
 
-func (b *bootstrap) keep(found [][]netip.AddrPort, errs []error, now time.Time) ([]netip.AddrPort, error) {
-	var addrs []netip.AddrPort
-	for _, f := range found {
-		addrs = append(addrs, f...)
+// close ends a resolution.
+func (b *bootstrap) close() {
+	b.mu.Lock()
+	b.stop()
+	b.mu.Unlock()
+	b.wg.Wait()
+}
+
+// resolve returns all addresses of all names, and waits until each name has been tried. It fails only if there are names
+// and not one has an address.
+func (b *bootstrap) resolve(ctx context.Context, now time.Time) ([]netip.AddrPort, error) {
+	if run := b.begin(now); run != nil {
+		select {
+		case <-run:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
-	if len(addrs) == 0 {
-		return nil, &BootstrapError{Names: b.names, Errs: errs}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	addrs := slices.Concat(b.found...)
+	if len(addrs) == 0 && len(b.names) > 0 {
+		return nil, &BootstrapError{Names: b.names, Errs: slices.Clone(b.errs)}
 	}
-	b.addrs, b.until = addrs, now.Add(resolvedFor)
 	return addrs, nil
 }
 
-// literals returns the addresses among the names that need no resolver.
-func (b *bootstrap) literals() (addrs []netip.AddrPort, all bool) {
-	all = true
-	for _, name := range b.names {
-		found, _ := literal(name)
-		addrs = append(addrs, found...)
-		all = all && found != nil
+// begin starts a resolution if one is due, on a goroutine that ends when all names were tried or with close. It returns
+// what to wait for, nil if nothing.
+func (b *bootstrap) begin(now time.Time) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.run != nil || len(b.hosts) == 0 || now.Before(b.until) || b.ctx.Err() != nil {
+		return b.run
 	}
-	return addrs, all
+	b.run = make(chan struct{})
+	b.wg.Go(func() {
+		var names sync.WaitGroup
+		for _, i := range b.hosts {
+			names.Go(func() { b.resolveHost(i) })
+		}
+		names.Wait()
+		b.ended(now)
+		b.onNews()
+	})
+	return b.run
 }
 
-// cached adds to addrs what earlier resolutions found.
-func (b *bootstrap) cached(addrs []netip.AddrPort) []netip.AddrPort {
-	if !b.mu.TryLock() { // being resolved: the next try will have them
-		return addrs
+func (b *bootstrap) resolveHost(i int) {
+	ctx, cancel := context.WithTimeout(b.ctx, resolvingTime)
+	defer cancel()
+	host, port, _ := net.SplitHostPort(b.names[i])
+	p, _ := strconv.ParseUint(port, 10, 16)
+	ips, err := b.lookup(ctx, host)
+	var addrs []netip.AddrPort
+	for _, ip := range ips {
+		addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), uint16(p)))
 	}
+	b.mu.Lock()
+	if err == nil {
+		b.found[i], b.errs[i] = addrs, nil
+	} else { // what it stood for before may still hold
+		b.errs[i] = fmt.Errorf("%q: %w", b.names[i], err)
+	}
+	b.mu.Unlock()
+	if len(addrs) > 0 {
+		b.onNews()
+	}
+}
+
+// ended notes when names are asked for again: soon if none has an address.
+func (b *bootstrap) ended(began time.Time) {
+	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.addrs) > 0 {
-		return b.addrs
+	b.until = began.Add(failedFor)
+	for _, i := range b.hosts {
+		if b.errs[i] == nil {
+			b.until = began.Add(resolvedFor)
+		}
 	}
-	return addrs
+	close(b.run)
+	b.run = nil
+}
+
+// known returns the addresses that were found so far, without waiting.
+func (b *bootstrap) known() []netip.AddrPort {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Concat(b.found...)
 }
 
 // literal reads IP:PORT. A name that needs a resolver gives nothing, and no error.
@@ -104,18 +171,4 @@ func literal(name string) ([]netip.AddrPort, error) {
 		return nil, nil
 	}
 	return []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), uint16(p))}, nil
-}
-
-func lookupHost(ctx context.Context, name string) ([]netip.AddrPort, error) {
-	host, port, _ := net.SplitHostPort(name)
-	p, _ := strconv.ParseUint(port, 10, 16)
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
-	}
-	var addrs []netip.AddrPort
-	for _, ip := range ips {
-		addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), uint16(p)))
-	}
-	return addrs, nil
 }

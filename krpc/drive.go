@@ -9,8 +9,7 @@ import (
 // Drive is the event-driven form of Replies, for programs that keep no goroutine for a lookup and for simulators: each is
 // called for every good answer, then done once with what Replies ends with. They run on the goroutines of the socket, or
 // of whoever steps it, one at a time; they must not block, and may start other lookups. A lookup that is driven without
-// Prepare starts from the table, the saved nodes and those bootstrap addresses that need no resolver, and does not wait for
-// a join.
+// Prepare starts from the table, the saved nodes and those bootstrap addresses that are known, and does not wait for a join.
 //
 // The function that is returned ends the lookup early; done is not called then, nor if the RPC is closed, and each at most
 // once more. A lookup with nobody to ask is done before Drive returns.
@@ -20,8 +19,7 @@ func (l *Lookup) Drive(each func(*Reply), done func(error)) (stop func()) {
 	}
 	l.begun = true
 	if !l.seeded && l.rpc.seedFromTable(l.walk, l.target) < l.rpc.cfg.K {
-		addrs, _ := l.rpc.boot.literals()
-		l.rpc.seedFromConfig(l.walk, addrs)
+		l.rpc.seedFromConfig(l.walk, l.rpc.boot.known())
 	}
 	l.seeded = true
 	return drive(l.asker, l.walk, each, done)

@@ -47,8 +47,9 @@ type Lookup struct {
 	target routing.Key
 	asker  *Asker
 	walk   *routing.Walk[*Reply]
-	seeded bool // it has the nodes it starts from
-	begun  bool // it is driven, or was
+	seeded bool  // Prepare was called
+	cause  error // why it has no nodes to start from
+	begun  bool  // it is driven, or was
 }
 
 // Closest prepares a lookup that asks the nodes ever nearer to target, with the profile of Config.Lookup.
@@ -119,10 +120,14 @@ func (l *Lookup) Stats() routing.Stats { return l.walk.Stats() }
 // the bootstrap addresses, whose names may have to be resolved. A node that is still joining joins first: bittorrent-dht,
 // rtorrent and others name no nodes beside peers, so a walk that starts from a few bootstrap addresses may end with them.
 func (l *Lookup) Prepare(ctx context.Context) error {
-	if l.seeded {
-		return nil
+	if !l.seeded {
+		l.seeded = true
+		l.cause = l.seed(ctx)
 	}
-	l.seeded = true
+	return l.cause
+}
+
+func (l *Lookup) seed(ctx context.Context) error {
 	if err := l.rpc.Ready(ctx); err != nil {
 		return err
 	}
@@ -146,8 +151,7 @@ func (l *Lookup) PrepareNow() bool {
 	if !l.rpc.hasJoined() {
 		return false
 	}
-	_, literal := l.rpc.boot.literals()
-	if !literal && l.rpc.Len() < l.rpc.cfg.K {
+	if len(l.rpc.boot.hosts) > 0 && l.rpc.Len() < l.rpc.cfg.K {
 		return false
 	}
 	return l.Prepare(context.Background()) == nil // no name has to be resolved

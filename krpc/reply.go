@@ -32,6 +32,16 @@ func (r *Reply) Contacts(yield func(routing.Node) bool) {
 	}
 }
 
+// others returns the nodes of the other family that the reply names.
+func (r *Reply) others() (nodes []routing.Node) {
+	for n := range r.Message.Contacts(r.idLen) {
+		if n.Addr.Addr().Is6() != r.v6 {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
 // IDMismatchError reports a node that answered under another id than the one it was known by.
 type IDMismatchError struct {
 	Addr      netip.AddrPort

@@ -2,12 +2,14 @@ package krpc
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +38,11 @@ type Config struct {
 	Timeout     time.Duration // a silent node has failed after this; 0 means 4s
 
 	Bootstrap []string       // HOST:PORT, asked when the table does not hold K nodes; IPv6 literals in brackets
-	Nodes     []routing.Node // saved contacts, asked before any bootstrap address
+	Nodes     []routing.Node // saved contacts, asked before any bootstrap address; those of the other family are left out
+
+	// Resolve turns a bootstrap host into addresses, on a goroutine; nil means the system's resolver. It is asked for all names
+	// side by side, again after 10 minutes, and after 5 seconds if no name gave an address.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 
 	// Handlers answer the queries of their methods from the first datagram on; see RPC.OnQuery.
 	Handlers map[string]func(*Query)
@@ -51,6 +57,16 @@ type Config struct {
 	Hold     bool // send and read nothing before Start
 
 	Upkeep bool // keep the table alive without being asked: join, ping, refresh (see Ready)
+
+	// OnOther hears of every node of the other address family that answers to the joins of this RPC name, which then ask for
+	// both lists (want, BEP 32); see RPC.Introduce. WantOther, if set, has the refreshes of buckets ask for both, too, while it
+	// says so. OnOther runs without the RPC's lock, WantOther with it; neither may block.
+	OnOther   func(n routing.Node, at time.Time)
+	WantOther func() bool
+
+	// OnAddress hears of our own address as each matched answer tells it (ip, BEP 42), not valid if it does not. An id that it
+	// returns becomes the own id, as by SetID; nil means no change. It runs with the RPC's lock held.
+	OnAddress func(seen, from netip.AddrPort, at time.Time) []byte
 
 	// OnNode hears of every node that enters the table, OnFull of every newcomer whose bucket has no room (see
 	// RPC.Swap; nil means the table's own policy). Both run with the RPC's lock held and must not call it.
@@ -111,6 +127,7 @@ type RPC struct {
 	id atomic.Pointer[[]byte] // own id; a slice that is never changed
 
 	started atomic.Bool
+	lonely  atomic.Bool // see Lonely
 	conns   int
 
 	mu       sync.Mutex // guards what follows; taken before the socket's lock
@@ -173,11 +190,12 @@ func New(cfg Config, conns ...socket.Conn) (*RPC, error) {
 		table:    routing.NewTable(routing.KeyOf(cfg.ID), cfg.Table),
 		handlers: make(map[string]func(*Query)),
 		asked:    make([]Query, max(1, len(conns))),
-		boot:     bootstrap{names: cfg.Bootstrap},
 	}
 	r.id.Store(&cfg.ID)
 	r.conns = len(conns)
 	r.v6 = len(conns) > 0 && IsIPv6(conns[0])
+	r.cfg.Nodes = slices.DeleteFunc(slices.Clone(cfg.Nodes), func(n routing.Node) bool { return n.Addr.Addr().Unmap().Is6() != r.v6 })
+	r.boot.init(&r.cfg, r.joinAtOnce)
 	r.sock = socket.New(cfg.Socket, r, conns...)
 	for method, handle := range cfg.Handlers {
 		r.OnQuery(method, handle)
@@ -193,7 +211,6 @@ func New(cfg Config, conns ...socket.Conn) (*RPC, error) {
 func (r *RPC) Start() {
 	if r.conns > 0 && r.started.CompareAndSwap(false, true) {
 		r.sock.Start()
-		r.up.start()
 	}
 }
 
@@ -206,11 +223,30 @@ func IsIPv6(c socket.Conn) bool {
 // Close ends every call in progress, closes the connections and waits for the goroutines.
 func (r *RPC) Close() error {
 	r.up.stop()
+	r.boot.close()
 	return r.sock.Close()
 }
 
 // ID returns the own id, IDLen bytes.
 func (r *RPC) ID() []byte { return *r.id.Load() }
+
+// SetID gives the RPC another id of IDLen bytes: the table is rebuilt around it, and the node looks its new neighbours up.
+func (r *RPC) SetID(id []byte, now time.Time) error {
+	if len(id) != r.cfg.IDLen {
+		return fmt.Errorf("krpc: own id has %d bytes, the network's ids have %d", len(id), r.cfg.IDLen)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rebaseLocked(id, now)
+	return nil
+}
+
+func (r *RPC) rebaseLocked(id []byte, now time.Time) {
+	id = slices.Clone(id)
+	r.id.Store(&id)
+	r.table.Rebase(routing.KeyOf(id), now)
+	r.up.lookupSelf()
+}
 
 // Key returns the own id as a routing key.
 func (r *RPC) Key() routing.Key { return routing.KeyOf(r.ID()) }

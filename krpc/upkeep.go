@@ -3,7 +3,7 @@ package krpc
 import (
 	"context"
 	"net/netip"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/dhtkit/dhtkit/routing"
@@ -15,6 +15,9 @@ const (
 	joinRetry    = 5 * time.Second
 	joinRetryMax = 5 * time.Minute
 )
+
+// maxNamed is how many introduced nodes are kept for the next join. Ours.
+const maxNamed = 64
 
 // upkeep keeps the table alive: it joins through saved nodes and bootstrap addresses, pings what is due and refreshes
 // buckets. It is driven by the socket's ticks and events, so that it costs no goroutine; only names that need a resolver
@@ -29,16 +32,17 @@ type upkeep struct {
 	walk    *routing.Walk[*Reply] // the one lookup in progress, nil if none
 	asker   *Asker                // of walk
 	joining bool                  // walk is a join
-	targets []routing.Key         // refreshes that wait for walk to end
+	both    bool                  // it asks for nodes of both families
+	targets []routing.Key         // lookups that wait for walk to end
 
-	retry   time.Duration
-	rejoin  time.Time     // when a node with few neighbours tries again; zero: it has not tried yet
-	known   int           // nodes in the table when the last join began
-	joined  chan struct{} // closed when the first join ended, however it ended
-	stopped bool
-
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // the resolving goroutine
+	retry    time.Duration
+	rejoin   time.Time      // when a node with few neighbours tries again; zero: at once
+	known    int            // nodes in the table when the last join began
+	tried    bool           // the saved nodes were asked
+	named    []routing.Node // introduced, for the next join
+	joined   chan struct{}  // closed when the first join ended, however it ended
+	reopened bool           // joined was made anew, because introductions came after it
+	stopped  bool
 }
 
 func (u *upkeep) init(r *RPC) {
@@ -46,31 +50,11 @@ func (u *upkeep) init(r *RPC) {
 	u.pings = r.newAsker(askerConfig{args: same(PingArgs{}), background: true, onEvent: u.onPing})
 }
 
-// start begins the upkeep. Names are resolved beside it; everything else happens in ticks.
-func (u *upkeep) start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	u.cancel = cancel
-	if !u.rpc.cfg.Upkeep {
-		return
-	}
-	if _, all := u.rpc.boot.literals(); all {
-		u.rpc.sock.Wake()
-		return
-	}
-	u.wg.Go(func() { // the resolving goroutine: ends after one resolution or with cancel
-		u.rpc.boot.resolve(ctx, time.Now())
-		u.rpc.sock.Wake()
-	})
-}
-
 func (u *upkeep) stop() {
 	u.rpc.mu.Lock()
+	defer u.rpc.mu.Unlock()
 	u.stopped = true
-	u.rpc.mu.Unlock()
-	if u.cancel != nil {
-		u.cancel()
-	}
-	u.wg.Wait()
+	u.closeJoined()
 }
 
 // Ready waits until the first join has ended. With Config.Upkeep off, or nobody to join through, it returns at once.
@@ -79,11 +63,17 @@ func (r *RPC) Ready(ctx context.Context) error {
 		return nil
 	}
 	select {
-	case <-r.up.joined:
+	case <-r.joinEnd():
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+func (r *RPC) joinEnd() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.up.joined
 }
 
 // hasJoined reports whether there is no first join to wait for.
@@ -92,10 +82,65 @@ func (r *RPC) hasJoined() bool {
 		return true
 	}
 	select {
-	case <-r.up.joined:
+	case <-r.joinEnd():
 		return true
 	default:
 		return false
+	}
+}
+
+// Lonely reports whether the table holds fewer than K nodes, as of the last upkeep.
+func (r *RPC) Lonely() bool { return r.lonely.Load() }
+
+// Introduce tells of a node that another RPC heard of: who knows few nodes joins through it, who knows enough looks at it
+// like at any other that was named.
+func (r *RPC) Introduce(n routing.Node, now time.Time) {
+	if n.Addr.Addr().Unmap().Is6() != r.v6 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	u := &r.up
+	switch {
+	case !r.cfg.Upkeep || r.table.Len() >= r.cfg.K:
+		r.table.Heard(n, now)
+		u.wakeLocked()
+	case u.walk != nil && u.joining:
+		u.walk.Add(n)
+		u.walk.Start()
+	case len(u.named) < maxNamed:
+		u.introduced(n)
+	}
+}
+
+// introduced keeps a node for the next join. The first of them makes a node that has found nobody try at once.
+func (u *upkeep) introduced(n routing.Node) {
+	u.named = append(u.named, n)
+	if u.reopened || u.rpc.table.Len() > 0 {
+		return
+	}
+	u.reopened, u.rejoin = true, time.Time{}
+	select {
+	case <-u.joined:
+		u.joined = make(chan struct{})
+	default:
+	}
+	u.rpc.sock.Wake()
+}
+
+// joinAtOnce makes a node that knows few try again now.
+func (r *RPC) joinAtOnce() {
+	r.mu.Lock()
+	r.up.rejoin = time.Time{}
+	r.mu.Unlock()
+	r.sock.Wake()
+}
+
+// lookupSelf makes the node look for its own neighbours when nothing else is going on.
+func (u *upkeep) lookupSelf() {
+	u.targets = slices.Insert(u.targets, 0, u.rpc.table.Self())
+	if u.rpc.cfg.Upkeep {
+		u.rpc.sock.Wake()
 	}
 }
 
@@ -121,6 +166,7 @@ func (u *upkeep) tick(now time.Time) time.Time {
 	}
 	u.joinIfFew(now)
 	u.nextRefresh()
+	r.lonely.Store(r.table.Len() < r.cfg.K)
 	if u.walk == nil && u.fewLocked() && u.rejoin.Before(next) {
 		next = u.rejoin
 	}
@@ -139,24 +185,34 @@ func (u *upkeep) wakeLocked() {
 // fewLocked reports whether the table is too small to rely on, although there is somebody to learn of others from.
 func (u *upkeep) fewLocked() bool {
 	cfg, known := &u.rpc.cfg, u.rpc.table.Len()
-	return known < cfg.K && known+len(cfg.Bootstrap)+len(cfg.Nodes) > 0
+	return known < cfg.K && known+len(cfg.Bootstrap)+len(cfg.Nodes)+len(u.named) > 0
 }
 
-// joinIfFew looks for the own neighbourhood while it is small: at once, then ever more seldom as long as nobody new is found.
+// joinIfFew looks for the own neighbourhood while it is small: at once, then ever more seldom as long as nobody new is
+// found. The first time it asks the saved nodes alone: with those alive, no bootstrap address is bothered.
 func (u *upkeep) joinIfFew(now time.Time) {
 	if u.walk != nil || !u.fewLocked() || now.Before(u.rejoin) {
 		return
 	}
-	if known := u.rpc.table.Len(); known > u.known {
+	r := u.rpc
+	if len(r.cfg.Nodes) > 0 && !u.tried {
+		u.rejoin = now.Add(u.retry)
+		u.begin(r.table.Self(), true, nil)
+		return
+	}
+	u.tried = true
+	resolving := r.boot.begin(now) != nil
+	addrs := r.boot.known()
+	if resolving && len(addrs)+len(u.named)+r.table.Len() == 0 {
+		u.rejoin = now.Add(2 * resolvingTime) // news of the names come before
+		return
+	}
+	if known := r.table.Len(); known > u.known {
 		u.known, u.retry = known, joinRetry
 	}
 	u.rejoin = now.Add(u.retry)
 	u.retry = min(2*u.retry, joinRetryMax)
-	addrs, all := u.rpc.boot.literals()
-	if !all {
-		addrs = u.rpc.boot.cached(addrs)
-	}
-	u.begin(u.rpc.table.Self(), true, addrs)
+	u.begin(r.table.Self(), true, addrs)
 }
 
 func (u *upkeep) nextRefresh() {
@@ -171,9 +227,10 @@ func (u *upkeep) nextRefresh() {
 // begin starts a find_node lookup; it is over when its last event said so.
 func (u *upkeep) begin(target routing.Key, join bool, addrs []netip.AddrPort) {
 	r := u.rpc
+	u.both = r.cfg.OnOther != nil && (join || r.cfg.WantOther != nil && r.cfg.WantOther())
 	var a *Asker
 	a = r.newAsker(askerConfig{
-		args:       same(findNode(target, r.cfg.IDLen)),
+		args:       same(findNode(target, r.cfg.IDLen, u.both)),
 		background: !join,
 		onEvent:    func(ev socket.Event) bool { return u.onWalk(a, ev) },
 	})
@@ -184,45 +241,81 @@ func (u *upkeep) begin(target routing.Key, join bool, addrs []netip.AddrPort) {
 	}
 	if join {
 		r.seedFromConfig(u.walk, addrs)
+		for _, n := range u.named {
+			u.walk.Add(n)
+		}
+		u.named = nil
 	}
 	if u.walk.Start(); u.walk.Done() {
 		u.end()
 	}
 }
 
-// findNode is the find_node query of a network with ids of idLen bytes.
-func findNode(target routing.Key, idLen int) Args {
-	if idLen == len(ID{}) {
-		return FindNodeArgs{Target: IDOf(target)}
+// findNode is the find_node query of a network with ids of idLen bytes, for nodes of both families or of the transport's.
+func findNode(target routing.Key, idLen int, both bool) Args {
+	if idLen != len(ID{}) {
+		return RawArgs{Name: "find_node", Fields: map[string]any{"target": string(target[:idLen])}}
 	}
-	return RawArgs{Name: "find_node", Fields: map[string]any{"target": string(target[:idLen])}}
+	args := FindNodeArgs{Target: IDOf(target)}
+	if both {
+		args.Want = WantBoth
+	}
+	return args
 }
 
 // end closes the walk in progress and begins the next.
 func (u *upkeep) end() {
+	answered := u.walk.Stats().Answered
 	u.asker.Close()
 	u.walk, u.asker = nil, nil
 	if u.joining {
 		u.joining = false
-		u.rpc.table.RefreshAll()
-		select {
-		case <-u.joined:
-		default:
-			close(u.joined)
-		}
+		u.endJoin(answered)
 	}
 	u.nextRefresh()
 	u.wakeLocked()
 }
 
+// endJoin notes that a join is over. When all saved nodes are gone the bootstrap addresses are tried next, as part of it.
+func (u *upkeep) endJoin(answered int) {
+	if first := !u.tried; first {
+		u.tried = true
+		if answered == 0 && len(u.rpc.cfg.Bootstrap) > 0 {
+			u.rejoin = time.Time{}
+			u.rpc.sock.Wake()
+			return
+		}
+	}
+	u.rpc.table.RefreshAll()
+	u.closeJoined()
+}
+
+func (u *upkeep) closeJoined() {
+	select {
+	case <-u.joined:
+	default:
+		close(u.joined)
+	}
+}
+
 // onWalk takes an event of the walk of asker a (socket.GroupConfig.OnEvent). A walk that has ended wants none.
 func (u *upkeep) onWalk(a *Asker, ev socket.Event) bool {
 	r := u.rpc
+	var others []routing.Node
 	r.mu.Lock()
-	if u.asker == a && !u.stopped && u.walk.Step(a.eventLocked(ev)) {
-		u.end()
+	if u.asker == a && !u.stopped {
+		out := a.eventLocked(ev)
+		if out.Outcome == routing.Alive && u.both {
+			others = out.Reply.others()
+		}
+		if u.walk.Step(out) {
+			u.end()
+		}
 	}
 	r.mu.Unlock()
+	for _, n := range others {
+		r.cfg.OnOther(n, ev.At)
+	}
 	return false
 }
 
