@@ -35,7 +35,8 @@ type Event[R Reply] struct {
 type Asker[R Reply] interface {
 	// Ask sends the query to n and never blocks. Exactly one of Alive and Failed follows, and Late before it if soft
 	// passes first. An error that is ErrFull means that n was not asked and that a Room event follows; any other
-	// that n could not be asked, and no event follows. A reply under another id than n.Key is a failure.
+	// that n could not be asked, and no event follows. A reply under another id than n.Key, or none, is a failure, or, if the
+	// protocol lets it count, Alive: then n is not among the closest, but who answered may be.
 	Ask(n Node, soft, hard time.Duration) error
 	// Wait returns the next event, or an error if there will be none: the cause of ctx, or that the Asker is closed.
 	Wait(ctx context.Context) (Event[R], error)

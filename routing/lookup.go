@@ -202,7 +202,8 @@ func (l *Lookup) settle(s *state, o Outcome) bool {
 	return true
 }
 
-// sortIn makes a seed that answered a candidate that answered, unless one that did, or may, shares its key or net.
+// sortIn makes one that answered under a key it was not asked under a candidate that answered, unless one that did, or may,
+// shares its key or net.
 func (l *Lookup) sortIn(n Node) {
 	if n.Key.IsZero() || n.Key == l.cfg.Self {
 		return

@@ -106,11 +106,15 @@ func (w *Walk[R]) Step(ev Event[R]) (done bool) {
 const maxNamed = 40
 
 func (w *Walk[R]) answered(ev Event[R]) {
-	from := ev.Node
-	if from.Key.IsZero() {
-		from.Key = ev.Reply.Sender().Key
+	from, key := ev.Node, ev.Reply.Sender().Key
+	if from.Key.IsZero() || from.Key == key {
+		from.Key = key
+		w.lookup.Settle(from, Alive)
+	} else { // somebody else lives there now, or somebody without a name
+		w.lookup.Settle(from, Failed)
+		from.Key = key
+		w.lookup.sortIn(from)
 	}
-	w.lookup.Settle(from, Alive)
 	if w.lookup.hasAnswered(from) {
 		w.keep(from, ev.Reply)
 	}

@@ -66,6 +66,43 @@ func TestWalkFromSeedsAlone(t *testing.T) {
 	require.Equal(t, []Node{{Addr: at(200).Addr}, at(100)}, w.asks, "and not asked again under it")
 }
 
+func TestWalkMeetsSomebodyElse(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		key     Key
+		closest []Node
+	}{
+		{"under another id", at(3).Key, []Node{{Key: at(3).Key, Addr: at(50).Addr}, at(60), at(200)}},
+		{"without an id", Key{}, []Node{at(60), at(200)}},
+		{"under an id that another has", at(200).Key, []Node{at(60), at(200)}},
+	} {
+		ask := &scripted[answer]{}
+		walk := NewWalk[answer](Key{}, LookupConfig{K: 3}, ask)
+		walk.Add(at(200))
+		walk.Start()
+		walk.Step(Event[answer]{Node: at(200), Outcome: Alive, Reply: answer{reg(200, 0, 50)}})
+		walk.Step(Event[answer]{Node: at(50), Outcome: Alive, Reply: answer{&member{node: Node{Key: test.key, Addr: at(50).Addr}, names: []Node{at(60)}}}})
+		require.NoError(t, walk.lookup.Check(), test.name)
+		walk.Step(Event[answer]{Node: at(60), Outcome: Alive, Reply: answer{reg(60, 0)}})
+		require.True(t, walk.Done(), test.name)
+		require.Equal(t, test.closest, walk.ClosestNodes(), test.name)
+		require.Equal(t, []Node{at(200), at(50), at(60)}, ask.asked, "%s: what it names counts, and it is not asked again", test.name)
+		require.Equal(t, Stats{Asked: 3, Answered: 3}, walk.Stats(), test.name)
+	}
+}
+
+// scripted is an Asker that only notes whom it was to ask.
+type scripted[R Reply] struct{ asked []Node }
+
+func (s *scripted[R]) Ask(n Node, _, _ time.Duration) error {
+	s.asked = append(s.asked, n)
+	return nil
+}
+
+func (s *scripted[R]) Wait(context.Context) (Event[R], error) { return Event[R]{}, context.Canceled }
+
+func (s *scripted[R]) Close() {}
+
 func TestBreakClosesAsker(t *testing.T) {
 	w := newWorld(reg(1, 10*ms), reg(2, 20*ms), reg(3, 30*ms))
 	walk := walkTo(w, Key{}, Fast(), at(1), at(2), at(3))

@@ -24,8 +24,8 @@ var (
 	ErrNoPacket = errors.New("socket: query without a packet")
 )
 
-// MaxDatagram is the largest datagram read, in bytes of UDP payload. Longer
-// ones are counted and dropped unread.
+// MaxDatagram is the largest datagram read, in bytes of UDP payload, if Config does
+// not say otherwise. Longer ones are counted and dropped unread.
 const MaxDatagram = 2048
 
 // Config tunes a Socket. The zero value is usable: 1024 queries in flight, no
@@ -54,6 +54,7 @@ type Config struct {
 
 	Private    bool // loopback and private addresses are fine, see Routable
 	TIDLen     int  // bytes of our transaction ids, 2 to 4; 0 means 4
+	MaxRead    int  // bytes of the largest datagram read; 0 means MaxDatagram
 	AnyAddress bool // a reply may come from any source, the id alone must match (dht-rpc's relays)
 
 	// Seed makes the transaction ids repeatable, for simulators. nil: drawn
@@ -88,6 +89,9 @@ func (c Config) withDefaults() Config {
 		c.TIDLen = defaultTIDLen
 	}
 	c.TIDLen = min(max(c.TIDLen, 2), 4)
+	if c.MaxRead <= 0 {
+		c.MaxRead = MaxDatagram
+	}
 	if c.Window <= 0 {
 		c.Window = defaultWindow
 	}

@@ -1,6 +1,7 @@
 package socket_test
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -264,20 +265,23 @@ func TestSendFailedAgainAndAgain(t *testing.T) {
 }
 
 func TestLongDatagrams(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := simnet.New(simnet.Config{})
-		a := start(t, n, node(1), socket.Config{})
-		c := n.Listen(node(2))
-		for _, size := range []int{2048, 2049, 65000} {
-			b := make([]byte, size)
-			b[0] = '?'
-			c.WriteToUDPAddrPort(b, node(1))
-		}
-		require.Len(t, read(t, c), 2048)
-		time.Sleep(time.Second)
-		c.Close()
-		require.Equal(t, map[string]uint64{"too-long": 2}, a.Stats().Losses())
-	})
+	for _, most := range []int{0, 100, 2000} {
+		synctest.Test(t, func(t *testing.T) {
+			n := simnet.New(simnet.Config{})
+			a := start(t, n, node(1), socket.Config{MaxRead: most})
+			c := n.Listen(node(2))
+			limit := cmp.Or(most, socket.MaxDatagram)
+			for _, size := range []int{limit, limit + 1, 65000} {
+				b := make([]byte, size)
+				b[0] = '?'
+				c.WriteToUDPAddrPort(b, node(1))
+			}
+			require.Len(t, read(t, c), limit)
+			time.Sleep(time.Second)
+			c.Close()
+			require.Equal(t, map[string]uint64{"too-long": 2}, a.Stats().Losses())
+		})
+	}
 }
 
 func TestRealUDP(t *testing.T) {

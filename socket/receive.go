@@ -77,7 +77,7 @@ func (s *Socket) receive(d Datagram, scratch []byte, out Output) []byte {
 // turns away.
 func (s *Socket) wanted(d Datagram) bool {
 	switch {
-	case len(d.Payload) > MaxDatagram:
+	case len(d.Payload) > s.cfg.MaxRead:
 		s.count.tooLong.Add(1)
 	case !d.From.IsValid():
 		s.count.badSource.Add(1)

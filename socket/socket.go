@@ -168,7 +168,7 @@ const maxReadErrors = 100
 
 // read is the goroutine that reads one conn, until it is closed.
 func (s *Socket) read(conn int) {
-	buf := make([]byte, MaxDatagram+1) // a byte more shows what is too long
+	buf := make([]byte, s.cfg.MaxRead+1) // a byte more shows what is too long
 	var scratch []byte
 	for failed := 0; ; {
 		n, from, err := s.conns[conn].ReadFromUDPAddrPort(buf)

@@ -25,7 +25,7 @@ type Stats struct {
 	Unmatched   uint64 // no open query has this transaction id
 	WrongSource uint64 // the id is open, but at another address or port
 	Malformed   uint64 // Classify said Drop
-	TooLong     uint64 // more than MaxDatagram bytes
+	TooLong     uint64 // more than Config.MaxRead bytes
 	FilteredIn  uint64 // source address refused by the filter
 	OwnAddress  uint64 // from ourselves, or a query addressed to ourselves
 	BadSource   uint64 // the conn gave no IP address and port as source
