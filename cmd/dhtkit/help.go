@@ -135,6 +135,8 @@ never renamed within a schema number.
   start    first: schema, version, verb, our addr and id, network (local, bootstrap, public, none), limits; of sim the
            network is simulated, with seed and options
   peer     info_hash, addr
+  scrape   info_hash, seeds and peers (estimated; null: too many to count), nodes that answered with filters, values: nodes that
+           named peers instead
   stored   info_hash, and id and addr of a node that stored the announcement
   node     id, addr, version of its client, rtt_ms; target if it was looked for
   pong     addr, id, version, rtt_ms, own (our address as the node sees it)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -93,33 +92,14 @@ func (v *peersVerb) run(ctx context.Context, args []string) error {
 // peersTally adds up what the lookups of several hashes found. Safe for concurrent use.
 type peersTally struct {
 	peers, stored, hashes counter
-
-	mu       sync.Mutex // guards what follows
-	answered bool       // some node answered a lookup
-	err      error      // of a lookup that failed
+	failures
 }
 
 func (t *peersTally) done(found int, err error) {
 	if found > 0 {
 		t.hashes.Add(1)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err != nil {
-		t.err = err
-	} else {
-		t.answered = true
-	}
-}
-
-// end is how the run ends: a hash whose lookup failed does not spoil what the others found.
-func (t *peersTally) end(ctx context.Context) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.answered && t.err != nil {
-		return t.err
-	}
-	return outcome(ctx, int(t.peers.Load()))
+	t.note(err)
 }
 
 func (v *peersVerb) work(ctx context.Context, s *session, ids []krpc.ID, sum *peersSummary) error {
@@ -131,31 +111,12 @@ func (v *peersVerb) work(ctx context.Context, s *session, ids []krpc.ID, sum *pe
 		queries, answered := s.net.counts()
 		return fmt.Sprintf("%d peers of %d hashes; %s", tally.peers.Load(), len(ids), queriesText(queries, answered))
 	})
-	v.each(ctx, s, ids, tally)
+	eachHash(ctx, ids, parallelLookups, func(id krpc.ID) {
+		l := &peersLookup{peersVerb: v, s: s, hash: id, tally: tally, seen: make(map[netip.AddrPort]struct{})}
+		tally.done(l.run(ctx))
+	})
 	sum.WithPeer, sum.Peers, sum.Stored = int(tally.hashes.Load()), int(tally.peers.Load()), int(tally.stored.Load())
-	return tally.end(ctx)
-}
-
-// each looks all hashes up, some at a time.
-func (v *peersVerb) each(ctx context.Context, s *session, ids []krpc.ID, tally *peersTally) {
-	queue := make(chan krpc.ID, len(ids))
-	for _, id := range ids {
-		queue <- id
-	}
-	close(queue)
-	var wg sync.WaitGroup
-	for range min(parallelLookups, len(ids)) {
-		wg.Go(func() { // a worker: ends with the queue or ctx
-			for id := range queue {
-				if ctx.Err() != nil {
-					return
-				}
-				l := &peersLookup{peersVerb: v, s: s, hash: id, tally: tally, seen: make(map[netip.AddrPort]struct{})}
-				tally.done(l.run(ctx))
-			}
-		})
-	}
-	wg.Wait()
+	return tally.end(ctx, sum.Peers)
 }
 
 // peersLookup is the work on one hash.
