@@ -8,8 +8,10 @@ import (
 
 // Conn is a bound address of a Net, with the netip methods of *net.UDPConn.
 type Conn struct {
-	net  *Net
-	addr netip.AddrPort
+	net   *Net
+	addr  netip.AddrPort // others see
+	local netip.AddrPort // it is bound to: another one behind a NAT
+	nat   *nat           // nil: none
 
 	mu     sync.Mutex // guards what follows
 	more   sync.Cond  // the queue grew, or closed
@@ -24,7 +26,7 @@ type packet struct {
 }
 
 func newConn(n *Net, addr netip.AddrPort) *Conn {
-	c := &Conn{net: n, addr: addr}
+	c := &Conn{net: n, addr: addr, local: addr}
 	c.more.L = &c.mu
 	return c
 }
@@ -57,14 +59,17 @@ func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if closed {
 		return 0, net.ErrClosed
 	}
+	if c.nat != nil {
+		c.nat.open(to)
+	}
 	c.net.send(c.addr, to, b)
 	return len(b), nil
 }
 
-// LocalAddr returns the address as a *net.UDPAddr.
-func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr) }
+// LocalAddr returns the address it is bound to as a *net.UDPAddr.
+func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
 
-// AddrPort returns the address.
+// AddrPort returns the address that others see.
 func (c *Conn) AddrPort() netip.AddrPort { return c.addr }
 
 // Close ends reads with net.ErrClosed and frees the address. A second Close

@@ -9,6 +9,8 @@
 //	b := net.Listen(netip.MustParseAddrPort("10.0.0.2:6881"))
 //	a.WriteToUDPAddrPort([]byte("hello"), netip.MustParseAddrPort("10.0.0.2:6881"))
 //
+// ListenNAT binds an address behind a port-restricted NAT.
+//
 // What happens to the n-th datagram of a link depends on the seed, the link
 // and n alone, so it does not change with the order in which goroutines run.
 // Latencies are spread to the nanosecond, so that packets of different links

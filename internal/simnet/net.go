@@ -33,6 +33,7 @@ type Stats struct {
 	Lost        uint64 // by Config.Loss
 	Unreachable uint64 // nobody listened when it arrived
 	Overflow    uint64 // the conn's queue was full
+	Refused     uint64 // the conn's NAT did not let it in
 }
 
 // Net is a network.
@@ -167,6 +168,8 @@ func (n *Net) deliver(to netip.AddrPort, p packet) {
 	switch {
 	case c == nil:
 		counter = &n.stats.Unreachable
+	case c.nat != nil && !c.nat.admits(p.from):
+		counter = &n.stats.Refused
 	case c.push(p):
 		counter = &n.stats.Delivered
 	default:

@@ -181,3 +181,44 @@ func TestFreePorts(t *testing.T) {
 	require.NotEqual(t, a.AddrPort(), b.AddrPort())
 	require.Panics(t, func() { n.Listen(a.AddrPort()) })
 }
+
+func TestPortRestrictedNAT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(simnet.Config{})
+		defer n.Close()
+		inner, public := addr("192.168.0.2:6881"), addr("10.0.0.3:40000")
+		nat, a, b := n.ListenNAT(inner, public), n.Listen(alice), n.Listen(bob)
+		require.Equal(t, inner.String(), nat.LocalAddr().String())
+		require.Equal(t, public, nat.AddrPort())
+
+		write := func(from *simnet.Conn, to netip.AddrPort) {
+			_, err := from.WriteToUDPAddrPort([]byte("hello"), to)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		write(a, public)
+		require.Equal(t, uint64(1), n.Stats().Refused, "a stranger")
+		write(a, inner)
+		require.Equal(t, uint64(1), n.Stats().Unreachable, "nobody knows the inside")
+
+		write(nat, alice)
+		_, from, err := a.ReadFromUDPAddrPort(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, public, from, "as others see it")
+		write(a, public)
+		_, from, err = nat.ReadFromUDPAddrPort(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, alice, from)
+		write(b, public)
+		write(n.Listen(netip.AddrPortFrom(alice.Addr(), 1)), public)
+		require.Equal(t, uint64(3), n.Stats().Refused, "another host, another port")
+
+		time.Sleep(2 * time.Minute)
+		write(a, public)
+		require.Equal(t, uint64(4), n.Stats().Refused, "it forgets")
+		write(nat, alice)
+		write(a, public)
+		require.Equal(t, uint64(4), n.Stats().Refused)
+		require.Equal(t, simnet.Stats{Sent: 9, Delivered: 4, Unreachable: 1, Refused: 4}, n.Stats())
+	})
+}
