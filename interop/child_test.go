@@ -27,11 +27,13 @@ type child struct {
 	stderr syncBuffer
 }
 
-// start starts a process. When the test ends, stop asks it to leave; if it does not, it is killed.
+// start starts a process in a group of its own. When the test ends, stop asks it to leave; if it does not, the
+// whole group is killed.
 func start(t *testing.T, stop func(*exec.Cmd, io.Closer) error, program string, args ...string) *child {
 	t.Helper()
 	c := &child{name: fmt.Sprint(program, " ", args), lines: make(chan string, 16), gone: make(chan struct{})}
 	cmd := exec.Command(program, args...)
+	ownGroup(cmd)
 	cmd.Stderr = &c.stderr
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -51,7 +53,7 @@ func start(t *testing.T, stop func(*exec.Cmd, io.Closer) error, program string, 
 		if err := stop(cmd, stdin); err != nil {
 			t.Logf("%s: stop: %v", c.name, err)
 		}
-		killer := time.AfterFunc(patience/6, func() { _ = cmd.Process.Kill() })
+		killer := time.AfterFunc(patience/6, func() { killGroup(cmd) })
 		defer killer.Stop()
 		<-exited
 		if text := c.stderr.String(); t.Failed() && text != "" {

@@ -1,0 +1,145 @@
+package interop
+
+import (
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/mainline"
+	"github.com/stretchr/testify/require"
+)
+
+// libtorrents are real libtorrent sessions; py/libtorrent_nodes.py describes what they do.
+type libtorrents struct{ *script }
+
+// startLibtorrents starts sessions, session i on 127.net.i.1.
+func startLibtorrents(t *testing.T, net, nodes int, bootstrap string) libtorrents {
+	t.Helper()
+	flags := []string{"--bootstrap", bootstrap, "--listen"}
+	for i := range nodes {
+		flags = append(flags, fmt.Sprintf("127.%d.%d.1:0", net, i))
+	}
+	lt := libtorrents{startScript(t, needLibtorrent(t), filepath.Join("py", "libtorrent_nodes.py"), flags...)}
+	require.Len(t, lt.nodes, nodes)
+	return lt
+}
+
+// startMixed starts a network of nodes of ours and of libtorrent's, in which everybody can be found.
+func startMixed(t *testing.T, net, ours, theirs int) ([]*mainline.Node, libtorrents) {
+	t.Helper()
+	our := startOurs(t, net, ours, mainline.Config{})
+	lt := startLibtorrents(t, net+1, theirs, our[0].Addr().String())
+	for i, c := range lt.nodes {
+		await(t, "our first node knows "+c.Addr, func() bool {
+			for _, n := range our[0].Nodes() {
+				if n.Addr.String() == c.Addr {
+					return true
+				}
+			}
+			return false
+		})
+		await(t, c.Addr+" knows nodes", func() bool { return len(lt.table(t, i)) > 0 })
+	}
+	return our, lt
+}
+
+// announce lets a node announce itself as a peer and returns the addresses of those who took it.
+func (lt libtorrents) announce(t *testing.T, node int, infoHash krpc.ID) []string {
+	t.Helper()
+	var result struct{ Stored []string }
+	lt.do(t, "announce", fields{"node": node, "infoHash": infoHash.String()}, &result)
+	return result.Stored
+}
+
+// seed lets a node announce itself as a seed of a torrent with the name, and returns its info hash.
+func (lt libtorrents) seed(t *testing.T, node int, name string) krpc.ID {
+	t.Helper()
+	var result struct {
+		InfoHash string
+		Stored   []string
+	}
+	lt.do(t, "seed", fields{"node": node, "name": name}, &result)
+	require.NotEmpty(t, result.Stored)
+	return hexID(t, result.InfoHash)
+}
+
+// lookup lets a node look for peers and returns each of them once, in order.
+func (lt libtorrents) lookup(t *testing.T, node int, infoHash krpc.ID) []string {
+	t.Helper()
+	var result struct{ Peers []string }
+	lt.do(t, "lookup", fields{"node": node, "infoHash": infoHash.String()}, &result)
+	return result.Peers
+}
+
+// table returns what is in a node's routing table.
+func (lt libtorrents) table(t *testing.T, node int) []contact {
+	t.Helper()
+	var result struct{ Nodes []contact }
+	lt.do(t, "table", fields{"node": node}, &result)
+	return result.Nodes
+}
+
+// A packet is a DHT datagram that a libtorrent node sent or received.
+type packet struct {
+	krpc.Message
+	out  bool
+	addr string // of the other side
+}
+
+// packets returns the DHT datagrams that a node has sent and received since the last call.
+func (lt libtorrents) packets(t *testing.T, node int) (all []packet) {
+	t.Helper()
+	var result struct {
+		Packets []struct {
+			Out        bool
+			Addr, Data string
+		}
+	}
+	lt.do(t, "packets", fields{"node": node}, &result)
+	for _, p := range result.Packets {
+		data, err := hex.DecodeString(p.Data)
+		require.NoError(t, err)
+		m, err := krpc.Parse(data)
+		require.NoError(t, err, "%q", data)
+		all = append(all, packet{m, p.Out, p.Addr})
+	}
+	return all
+}
+
+// What libtorrent announces we find, what we announce libtorrent finds, and each stores for the other.
+func TestPeersWithLibtorrent(t *testing.T) {
+	t.Parallel()
+	ours, theirs := startMixed(t, 71, 10, 6)
+	everyone := theirs.nodes
+	for _, n := range ours {
+		everyone = append(everyone, contactOf(n))
+	}
+
+	target := near(t, theirs.nodes[4])
+	stored := theirs.announce(t, 1, target)
+	requireNearest(t, target, everyone, stored, "libtorrent's announcement")
+	for _, i := range []int{0, 5, 9} {
+		require.Equal(t, []string{theirs.nodes[1].Addr}, peersOf(t, ours[i], target), "from our node %d", i)
+	}
+
+	target = near(t, theirs.nodes[2])
+	stored = announceFrom(t, ours[3], target, 7003)
+	requireNearest(t, target, everyone, stored, "our announcement")
+	peer := []string{ours[3].Addr().Addr().String() + ":7003"}
+	for i := range theirs.nodes {
+		require.Equal(t, peer, theirs.lookup(t, i, target), "from libtorrent node %d", i)
+	}
+	require.Equal(t, peer, peersOf(t, ours[8], target))
+	require.Empty(t, theirs.lookup(t, 0, hexID(t, strings.Repeat("00ff", 10))))
+}
+
+// requireNearest requires that something was stored on both kinds of nodes and, but for two, on the 8 nearest.
+func requireNearest(t *testing.T, target krpc.ID, everyone []contact, stored []string, what string) {
+	t.Helper()
+	want := nearest(t, target, everyone, 8)
+	require.GreaterOrEqual(t, len(shared(want, stored)), 6, "%s: %v\nstored on %v", what, want, stored)
+	require.Contains(t, stored, want[0], what)
+}
