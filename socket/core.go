@@ -138,17 +138,29 @@ func (x *query) fill(q Query) {
 	if x.soft >= x.hard {
 		x.soft = -1
 	}
-	x.resends, x.resendAfter = q.Resends, min(q.ResendAfter, longest)
+	x.anyAddress = q.AnyAddress
+	x.resends, x.resendAfter, x.waits = q.Resends, min(q.ResendAfter, longest), q.Waits
 	if x.resendAfter <= 0 {
 		x.resendAfter = defaultResendAfter
 	}
+	if len(x.waits) > 0 {
+		x.resends = len(x.waits)
+	}
+}
+
+// wait returns how long after a sending the next one follows.
+func (x *query) wait() time.Duration {
+	if n := len(x.waits); n > 0 {
+		return min(max(x.waits[n-x.resends], 0), longest)
+	}
+	return x.resendAfter
 }
 
 // first sends x for the first time: its deadlines run from here.
 func (c *core) first(x *query, m moment) {
 	x.state, x.sentAt, x.resendAt = inFlight, m, never
 	if x.resends > 0 {
-		x.resendAt = m + moment(x.resendAfter)
+		x.resendAt = m + moment(x.wait())
 	}
 	x.schedule()
 	c.write(x, false)
@@ -168,7 +180,7 @@ func (c *core) match(tid []byte, d Datagram) {
 	case x == nil:
 		c.count.unmatched.Add(1)
 		return
-	case x.to != d.From && !c.anyAddress:
+	case x.to != d.From && !c.anyAddress && !x.anyAddress:
 		c.count.wrongSource.Add(1)
 		return
 	}
@@ -242,7 +254,7 @@ func (c *core) resend(x *query, m moment, now time.Time) {
 	c.write(x, true)
 	x.paid, x.resends, x.resendAt = false, x.resends-1, never
 	if x.resends > 0 {
-		x.resendAt = m + moment(x.resendAfter)
+		x.resendAt = m + moment(x.wait())
 	}
 }
 

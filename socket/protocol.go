@@ -59,6 +59,12 @@ type Query struct {
 
 	Resends     int           // how many times the same bytes are sent again
 	ResendAfter time.Duration // and after how long; 0 means 1 s
+
+	// Waits, if there are any, replace Resends and ResendAfter: how long after each
+	// sending the next one follows. It must not change while the query is open.
+	Waits []time.Duration
+
+	AnyAddress bool // the answer may come from any source, see Config.AnyAddress
 }
 
 // EventKind says what happened.
@@ -92,7 +98,7 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind    EventKind
 	To      netip.AddrPort // the query's destination
-	From    netip.AddrPort // Reply: where it came from; differs from To only with Config.AnyAddress
+	From    netip.AddrPort // Reply: where it came from; differs from To only with AnyAddress
 	Tag     uint64
 	Payload []byte        // Reply: the datagram; a copy of one's own from Wait, a view in OnEvent
 	RTT     time.Duration // since the query was first sent

@@ -118,6 +118,12 @@ func TestResends(t *testing.T) {
 		next(t, g, socket.Late)
 		next(t, g, socket.Timeout)
 		require.Len(t, sent, 6, "none after the hard deadline")
+
+		at, begin = nil, time.Now()
+		waits := []time.Duration{250 * ms, 500 * ms, 1000 * ms}
+		ask(t, g, socket.Query{To: node(2), Resends: 9, Waits: waits, Soft: -1, Hard: 3 * time.Second})
+		next(t, g, socket.Timeout)
+		require.Equal(t, []time.Duration{0, 250 * ms, 750 * ms, 1750 * ms}, at)
 	})
 }
 
@@ -129,13 +135,13 @@ func TestReplyFromElsewhereIsIgnored(t *testing.T) {
 		b := net.Listen(node(2))
 		other := net.Listen(netip.AddrPortFrom(node(2).Addr(), 6882))
 		defer func() { b.Close(); other.Close() }()
-		for _, s := range []*socket.Socket{a, loose} {
+		for i, s := range []*socket.Socket{a, loose, a} {
 			g := s.Group(socket.GroupConfig{})
-			ask(t, g, socket.Query{To: node(2)})
+			ask(t, g, socket.Query{To: node(2), AnyAddress: i == 2})
 			request := read(t, b)
 			reply := answer(request)
 			other.WriteToUDPAddrPort(reply, s.Addr(0))
-			if s == loose {
+			if i > 0 {
 				require.Equal(t, other.AddrPort(), next(t, g, socket.Reply).From)
 				continue
 			}

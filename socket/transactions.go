@@ -18,15 +18,17 @@ type query struct {
 	gen   uint32 // how often this struct was used before, so that a stale pointer shows
 	state state
 
-	to     netip.AddrPort
-	packet Packet
-	conn   int
-	tag    uint64
+	to         netip.AddrPort
+	anyAddress bool
+	packet     Packet
+	conn       int
+	tag        uint64
 
 	soft, hard  time.Duration // soft negative: none
 	resendAfter time.Duration
-	resends     int  // left
-	paid        bool // the next resend already has its token of the packet rate
+	waits       []time.Duration // instead of resendAfter, from the first sending on
+	resends     int             // left
+	paid        bool            // the next resend already has its token of the packet rate
 
 	sentAt   moment // first sent
 	resendAt moment // next resend, never when none is left
