@@ -25,8 +25,8 @@ type packet struct {
 	b    []byte
 }
 
-func newConn(n *Net, addr netip.AddrPort) *Conn {
-	c := &Conn{net: n, addr: addr, local: addr}
+func newConn(n *Net, addr, local netip.AddrPort, behind *nat) *Conn {
+	c := &Conn{net: n, addr: addr, local: local, nat: behind}
 	c.more.L = &c.mu
 	return c
 }

@@ -19,10 +19,7 @@ type nat struct {
 // ListenNAT binds addr behind a NAT of its own. Others see its datagrams come from public, which must not be bound, and
 // reach it there if it has sent them something within the last two minutes.
 func (n *Net) ListenNAT(addr, public netip.AddrPort) *Conn {
-	c := n.Listen(public)
-	c.local = addr
-	c.nat = &nat{opened: make(map[netip.AddrPort]time.Time)}
-	return c
+	return n.listen(public, &nat{opened: make(map[netip.AddrPort]time.Time)}, addr)
 }
 
 func (t *nat) open(to netip.AddrPort) {

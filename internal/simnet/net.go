@@ -73,16 +73,21 @@ func New(cfg Config) *Net {
 
 // Listen binds addr, which must not be bound: it panics otherwise, as that is
 // a mistake in the test. Port 0 takes a free port.
-func (n *Net) Listen(addr netip.AddrPort) *Conn {
+func (n *Net) Listen(addr netip.AddrPort) *Conn { return n.listen(addr, nil, addr) }
+
+func (n *Net) listen(addr netip.AddrPort, behind *nat, local netip.AddrPort) *Conn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if addr.Port() == 0 {
 		addr = n.freePortLocked(addr.Addr())
+		if behind == nil {
+			local = addr
+		}
 	}
 	if n.conns[addr] != nil {
 		panic(fmt.Sprintf("simnet: %v is in use", addr))
 	}
-	c := newConn(n, addr)
+	c := newConn(n, addr, local, behind)
 	n.conns[addr] = c
 	return c
 }
