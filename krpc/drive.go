@@ -19,7 +19,7 @@ func (l *Lookup) Drive(each func(*Reply), done func(error)) (stop func()) {
 	}
 	l.begun = true
 	if !l.seeded && l.rpc.seedFromTable(l.walk, l.target) < l.rpc.cfg.K {
-		l.rpc.seedFromConfig(l.walk, l.rpc.boot.known())
+		l.rpc.seedFromConfig(l.walk, l.rpc.boot.Known())
 	}
 	l.seeded = true
 	return drive(l.asker, l.walk, each, done)

@@ -135,7 +135,7 @@ func (l *Lookup) seed(ctx context.Context) error {
 	if known >= l.rpc.cfg.K {
 		return nil
 	}
-	addrs, err := l.rpc.boot.resolve(ctx, time.Now())
+	addrs, err := l.rpc.boot.Resolve(ctx, time.Now())
 	if err != nil && known == 0 && len(l.rpc.cfg.Nodes) == 0 {
 		return err
 	}
@@ -151,7 +151,7 @@ func (l *Lookup) PrepareNow() bool {
 	if !l.rpc.hasJoined() {
 		return false
 	}
-	if len(l.rpc.boot.hosts) > 0 && l.rpc.Len() < l.rpc.cfg.K {
+	if !l.rpc.boot.Static() && l.rpc.Len() < l.rpc.cfg.K {
 		return false
 	}
 	return l.Prepare(context.Background()) == nil // no name has to be resolved

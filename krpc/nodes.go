@@ -78,7 +78,7 @@ func (r *RPC) Clear() {
 // Bootstrap returns the addresses of Config.Bootstrap that are of our own family. It fails only if there are names and not
 // one has any address.
 func (r *RPC) Bootstrap(ctx context.Context) ([]netip.AddrPort, error) {
-	addrs, err := r.boot.resolve(ctx, time.Now())
+	addrs, err := r.boot.Resolve(ctx, time.Now())
 	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.AddrPort) bool { return a.Addr().Is6() != r.v6 }), err
 }
 

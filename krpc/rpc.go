@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dhtkit/dhtkit/internal/hosts"
 	"github.com/dhtkit/dhtkit/routing"
 	"github.com/dhtkit/dhtkit/socket"
 )
@@ -27,6 +28,9 @@ var (
 	// ErrClosed: the RPC was closed while the call was in progress.
 	ErrClosed = errors.New("krpc: closed")
 )
+
+// BootstrapError says what became of each bootstrap name, when none of them has an address.
+type BootstrapError = hosts.Error
 
 // Config of an RPC. The zero value works: a node with a random id, no bootstrap, on a public network.
 type Config struct {
@@ -119,7 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 type RPC struct {
 	cfg  Config // immutable after New
 	sock *socket.Socket
-	boot bootstrap
+	boot hosts.Hosts
 
 	v6    bool    // the family of the connections: contacts of the other one are of no use
 	asked []Query // one per conn, reused by its read goroutine
@@ -195,7 +199,7 @@ func New(cfg Config, conns ...socket.Conn) (*RPC, error) {
 	r.conns = len(conns)
 	r.v6 = len(conns) > 0 && IsIPv6(conns[0])
 	r.cfg.Nodes = slices.DeleteFunc(slices.Clone(cfg.Nodes), func(n routing.Node) bool { return n.Addr.Addr().Unmap().Is6() != r.v6 })
-	r.boot.init(&r.cfg, r.joinAtOnce)
+	r.boot.Init(cfg.Bootstrap, cfg.Resolve, r.joinAtOnce)
 	r.sock = socket.New(cfg.Socket, r, conns...)
 	for method, handle := range cfg.Handlers {
 		r.OnQuery(method, handle)
@@ -223,7 +227,7 @@ func IsIPv6(c socket.Conn) bool {
 // Close ends every call in progress, closes the connections and waits for the goroutines.
 func (r *RPC) Close() error {
 	r.up.stop()
-	r.boot.close()
+	r.boot.Close()
 	return r.sock.Close()
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dhtkit/dhtkit/internal/hosts"
 	"github.com/dhtkit/dhtkit/routing"
 	"github.com/dhtkit/dhtkit/socket"
 )
@@ -201,10 +202,10 @@ func (u *upkeep) joinIfFew(now time.Time) {
 		return
 	}
 	u.tried = true
-	resolving := r.boot.begin(now) != nil
-	addrs := r.boot.known()
+	resolving := r.boot.Begin(now) != nil
+	addrs := r.boot.Known()
 	if resolving && len(addrs)+len(u.named)+r.table.Len() == 0 {
-		u.rejoin = now.Add(2 * resolvingTime) // news of the names come before
+		u.rejoin = now.Add(2 * hosts.ResolvingTime) // news of the names come before
 		return
 	}
 	if known := r.table.Len(); known > u.known {

@@ -27,10 +27,11 @@ type layer struct {
 var layers = []layer{
 	{dir: "routing"},
 	{dir: "socket", third: []string{rate}},
-	{dir: "krpc", ours: []string{"routing", "socket"}, third: []string{rate, bencode}},
-	{dir: "dhtrpc", ours: []string{"routing", "socket"}, third: []string{rate, blake2b, protowire}},
-	{dir: "mainline", ours: []string{"routing", "socket", "krpc"}, third: []string{rate, bencode}},
-	{dir: "mainline/crawl", ours: []string{"routing", "socket", "krpc", "mainline"}, third: []string{rate, bencode}},
+	{dir: "internal/hosts"},
+	{dir: "krpc", ours: []string{"routing", "socket", "internal/hosts"}, third: []string{rate, bencode}},
+	{dir: "dhtrpc", ours: []string{"routing", "socket", "internal/hosts"}, third: []string{rate, blake2b, protowire}},
+	{dir: "mainline", ours: []string{"routing", "socket", "internal/hosts", "krpc"}, third: []string{rate, bencode}},
+	{dir: "mainline/crawl", ours: []string{"routing", "socket", "internal/hosts", "krpc", "mainline"}, third: []string{rate, bencode}},
 }
 
 // compat is the only place that may import anacrolix/dht: it adapts our node to anacrolix/torrent.

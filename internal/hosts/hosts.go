@@ -1,4 +1,5 @@
-package krpc
+// Package hosts turns the HOST:PORT texts of bootstrap nodes into addresses.
+package hosts
 
 import (
 	"context"
@@ -16,14 +17,18 @@ import (
 const (
 	resolvedFor   = 10 * time.Minute // what a name stands for is used so long before it is asked for again
 	failedFor     = 5 * time.Second  // a resolution that gave nothing is not repeated before
-	resolvingTime = 10 * time.Second // after which a resolver is given up
+	ResolvingTime = 10 * time.Second // after which a resolver is given up
 )
 
-// bootstrap turns the configured HOST:PORT texts into addresses: all names side by side, both families, cached.
-type bootstrap struct {
+// Lookup returns the addresses of a host name.
+type Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+
+// Hosts turns configured HOST:PORT texts into addresses: all names side by side, both families, cached. It is safe for
+// concurrent use after Init.
+type Hosts struct {
 	names  []string
 	hosts  []int // indices of the names that need a resolver
-	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	lookup Lookup
 	onNews func() // called when a name has got addresses, and when all names were tried
 
 	wg   sync.WaitGroup // the resolving goroutine
@@ -37,20 +42,23 @@ type bootstrap struct {
 	run   chan struct{}      // closed at the end of the resolution in progress; nil: none
 }
 
-// BootstrapError says what became of each bootstrap name that gave no address.
-type BootstrapError struct {
+// Error says what became of each name if none has an address.
+type Error struct {
 	Names []string // as configured
 	Errs  []error  // one per name
 }
 
-func (e *BootstrapError) Error() string {
-	return fmt.Sprintf("krpc: no bootstrap address: %v", errors.Join(e.Errs...))
+func (e *Error) Error() string {
+	return fmt.Sprintf("no bootstrap address: %v", errors.Join(e.Errs...))
 }
 
-func (e *BootstrapError) Unwrap() []error { return e.Errs }
+// Unwrap returns what became of each name.
+func (e *Error) Unwrap() []error { return e.Errs }
 
-func (b *bootstrap) init(cfg *Config, onNews func()) {
-	b.names, b.lookup, b.onNews = cfg.Bootstrap, cfg.Resolve, onNews
+// Init reads the names. A nil lookup is the system's resolver. onNews is called when a name has got addresses, and when all
+// names were tried.
+func (b *Hosts) Init(names []string, lookup Lookup, onNews func()) {
+	b.names, b.lookup, b.onNews = names, lookup, onNews
 	if b.lookup == nil {
 		b.lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -65,18 +73,18 @@ func (b *bootstrap) init(cfg *Config, onNews func()) {
 	b.ctx, b.stop = context.WithCancel(context.Background())
 }
 
-// close ends a resolution.
-func (b *bootstrap) close() {
+// Close ends a resolution.
+func (b *Hosts) Close() {
 	b.mu.Lock()
 	b.stop()
 	b.mu.Unlock()
 	b.wg.Wait()
 }
 
-// resolve returns all addresses of all names, and waits until each name has been tried. It fails only if there are names
+// Resolve returns all addresses of all names, and waits until each name has been tried. It fails only if there are names
 // and not one has an address.
-func (b *bootstrap) resolve(ctx context.Context, now time.Time) ([]netip.AddrPort, error) {
-	if run := b.begin(now); run != nil {
+func (b *Hosts) Resolve(ctx context.Context, now time.Time) ([]netip.AddrPort, error) {
+	if run := b.Begin(now); run != nil {
 		select {
 		case <-run:
 		case <-ctx.Done():
@@ -87,14 +95,17 @@ func (b *bootstrap) resolve(ctx context.Context, now time.Time) ([]netip.AddrPor
 	defer b.mu.Unlock()
 	addrs := slices.Concat(b.found...)
 	if len(addrs) == 0 && len(b.names) > 0 {
-		return nil, &BootstrapError{Names: b.names, Errs: slices.Clone(b.errs)}
+		return nil, &Error{Names: b.names, Errs: slices.Clone(b.errs)}
 	}
 	return addrs, nil
 }
 
-// begin starts a resolution if one is due, on a goroutine that ends when all names were tried or with close. It returns
+// Static reports whether no name needs a resolver.
+func (b *Hosts) Static() bool { return len(b.hosts) == 0 }
+
+// Begin starts a resolution if one is due, on a goroutine that ends when all names were tried or with close. It returns
 // what to wait for, nil if nothing.
-func (b *bootstrap) begin(now time.Time) <-chan struct{} {
+func (b *Hosts) Begin(now time.Time) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.run != nil || len(b.hosts) == 0 || now.Before(b.until) || b.ctx.Err() != nil {
@@ -113,8 +124,8 @@ func (b *bootstrap) begin(now time.Time) <-chan struct{} {
 	return b.run
 }
 
-func (b *bootstrap) resolveHost(i int) {
-	ctx, cancel := context.WithTimeout(b.ctx, resolvingTime)
+func (b *Hosts) resolveHost(i int) {
+	ctx, cancel := context.WithTimeout(b.ctx, ResolvingTime)
 	defer cancel()
 	host, port, _ := net.SplitHostPort(b.names[i])
 	p, _ := strconv.ParseUint(port, 10, 16)
@@ -136,7 +147,7 @@ func (b *bootstrap) resolveHost(i int) {
 }
 
 // ended notes when names are asked for again: soon if none has an address.
-func (b *bootstrap) ended(began time.Time) {
+func (b *Hosts) ended(began time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.until = began.Add(failedFor)
@@ -149,8 +160,8 @@ func (b *bootstrap) ended(began time.Time) {
 	b.run = nil
 }
 
-// known returns the addresses that were found so far, without waiting.
-func (b *bootstrap) known() []netip.AddrPort {
+// Known returns the addresses that were found so far, without waiting.
+func (b *Hosts) Known() []netip.AddrPort {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Concat(b.found...)
