@@ -44,6 +44,9 @@ func looksNumeric(host string) bool {
 
 func (h hostPort) String() string { return net.JoinHostPort(h.host, strconv.Itoa(int(h.port))) }
 
+// everywhere reports an address without a host: all addresses of this machine.
+func (h hostPort) everywhere() bool { return h.host == "" }
+
 // ip returns the IP address if the host is one. A name that always means loopback counts as 127.0.0.1.
 func (h hostPort) ip() (netip.Addr, bool) {
 	if strings.EqualFold(h.host, "localhost") {

@@ -70,7 +70,7 @@ func (v *crawlVerb) run(ctx context.Context) error {
 		v.maxNodes = v.flags.max
 	}
 	sum := &crawlSummary{Type: "summary"}
-	return v.serve(ctx, need{verb: "crawl"}, sum, func(ctx context.Context, s *session) error {
+	return v.serve(ctx, need{verb: "crawl", single: true}, sum, func(ctx context.Context, s *session) error {
 		return v.work(ctx, s, sum)
 	})
 }

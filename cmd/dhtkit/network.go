@@ -33,7 +33,7 @@ func (a *app) open(ctx context.Context, p plan, n need) (*network, error) {
 			return nil, err
 		}
 	}
-	node, err := mainline.Listen(p.listen, mainline.Config{
+	node, err := mainline.Listen(p.listen[0], mainline.Config{
 		Bootstrap: net.bootstrap,
 		Private:   p.private,
 		ReadOnly:  !n.serve,
@@ -41,9 +41,9 @@ func (a *app) open(ctx context.Context, p plan, n need) (*network, error) {
 		Timeout:   p.timeout,
 		NoUpkeep:  !n.upkeep,
 		Logger:    a.logger(),
-	})
+	}, p.listen[1:]...)
 	if err != nil {
-		return nil, errors.Join(listenError(p.listen, err), net.close())
+		return nil, errors.Join(listenError(strings.Join(p.listen, " and "), err), net.close())
 	}
 	net.node = node
 	return net, nil
@@ -100,15 +100,32 @@ func (n *network) close() error {
 	return errors.Join(errs...)
 }
 
+// addrs returns the addresses of our sockets, with blanks between.
+func (n *network) addrs() string {
+	var all []string
+	for _, e := range n.node.Endpoints() {
+		all = append(all, e.Addr().String())
+	}
+	return strings.Join(all, " ")
+}
+
 // counts returns the queries our node sent and how many of them were answered, of the whole run.
 func (n *network) counts() (queries, answered uint64) {
-	s := n.node.RPC().Socket().Stats()
-	return s.Queries, s.Replies
+	for _, e := range n.node.Endpoints() {
+		s := e.RPC().Socket().Stats()
+		queries, answered = queries+s.Queries, answered+s.Replies
+	}
+	return queries, answered
 }
 
 // losses returns what became of the rest, by reason. An answer that came late is an answer.
 func (n *network) losses() map[string]uint64 {
-	losses := n.node.RPC().Losses()
+	losses := make(map[string]uint64)
+	for _, e := range n.node.Endpoints() {
+		for reason, count := range e.RPC().Losses() {
+			losses[reason] += count
+		}
+	}
 	delete(losses, "late")
 	return losses
 }

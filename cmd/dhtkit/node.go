@@ -47,10 +47,15 @@ it is interrupted; that is its normal end, with exit code 0.`,
 
 func (v *nodeVerb) work(ctx context.Context, s *session, sum *nodeSummary) error {
 	node := s.net.node
-	served := func() uint64 { return node.RPC().Socket().Stats().Responses }
+	served := func() (n uint64) {
+		for _, e := range node.Endpoints() {
+			n += e.RPC().Socket().Stats().Responses
+		}
+		return n
+	}
 	s.progress.show(func() string { return fmt.Sprintf("%d nodes in the table, %d queries served", node.Len(), served()) })
 	if len(s.net.bootstrap) == 0 {
-		s.console.note("dhtkit: nobody to join through: waiting for others to join through %v", node.Addr())
+		s.console.note("dhtkit: nobody to join through: waiting for others to join through %v", s.net.addrs())
 	} else if node.Ready(ctx) == nil {
 		v.joined(s)
 	}

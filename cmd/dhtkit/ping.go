@@ -86,7 +86,7 @@ func (v *pingVerb) run(ctx context.Context, args []string) error {
 		return usagef("-i %v is not above zero", v.interval)
 	}
 	sum := &pingSummary{Type: "summary"}
-	return v.serve(ctx, need{verb: "ping", targets: targets, alone: true}, sum, func(ctx context.Context, s *session) error {
+	return v.serve(ctx, need{verb: "ping", targets: targets, alone: true, single: true}, sum, func(ctx context.Context, s *session) error {
 		return v.work(ctx, s, targets, sum)
 	})
 }

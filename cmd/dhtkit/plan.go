@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +31,7 @@ type need struct {
 	alone   bool       // works without any network
 	serve   bool       // answers others
 	upkeep  bool       // wants a table before it begins, and kept
+	single  bool       // works on one address family and one socket at a time
 }
 
 // plan is what the flags and the verb come to. It is decided before anything is opened.
@@ -43,9 +42,9 @@ type plan struct {
 	local     int      // nodes of the embedded network
 	chosen    bool     // the network was named, not taken by default
 	private   bool
-	v6        bool
-	listen    string
-	rate      float64 // queries per second, 0: no limit
+	v4, v6    bool     // the address families, at least one
+	listen    []string // one socket each
+	rate      float64  // queries per second, 0: no limit
 	timeout   time.Duration
 }
 
@@ -69,13 +68,19 @@ func (f *flags) plan(n need) (plan, error) {
 	case !n.alone:
 		p.kind, p.local, p.chosen = netLocal, defaultLocal, false
 	}
-	if err := p.decideFamily(f, boot, n); err != nil {
+	listen, err := parseListen(f.listen)
+	if err != nil {
+		return p, err
+	}
+	if err := p.decideFamily(f, boot, listen, n); err != nil {
 		return p, err
 	}
 	if p.kind == netPublic {
 		p.bootstrap = mainline.PublicBootstrap
 	}
-	p.decideReach(f, boot, n)
+	if err := p.decideReach(f, boot, listen, n); err != nil {
+		return p, err
+	}
 	p.decideRate(f)
 	return p, nil
 }
@@ -83,8 +88,6 @@ func (f *flags) plan(n need) (plan, error) {
 // check finds flags that contradict each other.
 func (f *flags) check() error {
 	switch {
-	case f.v4 && f.v6:
-		return usagef("-4 and -6 exclude each other: a run uses one address family")
 	case f.public && len(f.bootstrap) > 0:
 		return usagef("--public and --bootstrap exclude each other: --public brings its own addresses")
 	case f.localSet && (f.public || len(f.bootstrap) > 0):
@@ -120,80 +123,11 @@ func parseBootstrap(list []string) ([]hostPort, error) {
 	return all, nil
 }
 
-// decideFamily settles IPv4 or IPv6: as asked for, else as the addresses say, else IPv4.
-func (p *plan) decideFamily(f *flags, boot []hostPort, n need) error {
-	listen, err := parseListen(f.listen)
-	if err != nil {
-		return err
-	}
-	var v4, v6 string // an address of that family that has to be reached
-	sort := func(h hostPort) {
-		if a, ok := h.ip(); ok && !a.Is4() {
-			v6 = h.String()
-		} else if ok {
-			v4 = h.String()
-		}
-	}
-	for _, h := range n.targets {
-		sort(h)
-	}
-	if listen.host != "" {
-		sort(listen)
-	}
-	if v4 == "" && v6 == "" && !f.v4 {
-		for _, h := range boot {
-			sort(h)
-		}
-		if v4 != "" {
-			v6 = ""
-		}
-	}
-	p.v6 = f.v6 || (v4 == "" && v6 != "")
-	switch {
-	case v4 != "" && v6 != "":
-		return usagef("%s is IPv4 and %s is IPv6: a run uses one address family, make it two runs", v4, v6)
-	case p.v6 && (v4 != "" || p.kind == netLocal):
-		return usagef("-6 cannot be used with %s, which is IPv4", cmp.Or(v4, "an embedded network"))
-	case !p.v6 && v6 != "":
-		return usagef("-4 cannot be used with %s, which is IPv6", v6)
-	}
-	return p.keepFamily(boot)
-}
-
-// keepFamily drops the bootstrap addresses of the other family.
-func (p *plan) keepFamily(boot []hostPort) error {
-	for _, h := range boot {
-		if a, ok := h.ip(); !ok || a.Is4() != p.v6 || strings.EqualFold(h.host, "localhost") {
-			p.bootstrap = append(p.bootstrap, h.String())
-		}
-	}
-	if len(boot) > 0 && len(p.bootstrap) == 0 {
-		return usagef("no --bootstrap address is of the family asked for (-4 or -6): %v", boot)
-	}
-	return nil
-}
-
-// parseListen reads --listen: HOST:PORT, :PORT, or nothing.
-func parseListen(text string) (hostPort, error) {
-	if text == "" {
-		return hostPort{}, nil
-	}
-	h, err := parseHostPort(text, true)
-	if err != nil {
-		return h, usagef("--listen: %v", err)
-	}
-	if _, ok := h.ip(); !ok && h.host != "" {
-		return h, usagef("--listen: host %q is not an IP address of this machine; leave it out for all addresses", h.host)
-	}
-	return h, nil
-}
-
 // decideReach settles whether private addresses are fine, and where to listen.
-func (p *plan) decideReach(f *flags, boot []hostPort, n need) {
-	listen, _ := parseListen(f.listen)
+func (p *plan) decideReach(f *flags, boot, listen []hostPort, n need) (err error) {
 	named := slices.Concat(boot, n.targets)
-	if len(named) == 0 && f.listen != "" && p.kind == netNone {
-		named = []hostPort{listen}
+	if len(named) == 0 && p.kind == netNone {
+		named = listen
 	}
 	nearest, farthest := public, loopback
 	for _, h := range named {
@@ -210,22 +144,8 @@ func (p *plan) decideReach(f *flags, boot []hostPort, n need) {
 			}
 		}
 	}
-	if p.listen = f.listen; listen.host == "" {
-		p.listen = netip.AddrPortFrom(anyHost(p.v6, farthest == loopback && f.listen == ""), listen.port).String()
-	}
-}
-
-// anyHost is the address to listen on if none was asked for: only this machine can reach what serves only it.
-func anyHost(v6, local bool) netip.Addr {
-	switch {
-	case v6 && local:
-		return netip.IPv6Loopback()
-	case v6:
-		return netip.IPv6Unspecified()
-	case local:
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	}
-	return netip.IPv4Unspecified()
+	p.listen, err = p.sockets(listen, farthest == loopback)
+	return err
 }
 
 // decideRate settles the queries per second: an embedded or private network needs no limit, strangers do.

@@ -79,7 +79,7 @@ func (v *queryVerb) run(ctx context.Context, args []string) error {
 		return usagef("%v", err)
 	}
 	sum := &querySummary{Type: "summary"}
-	return v.serve(ctx, need{verb: "query", targets: targets, alone: true}, sum, func(ctx context.Context, s *session) error {
+	return v.serve(ctx, need{verb: "query", targets: targets, alone: true, single: true}, sum, func(ctx context.Context, s *session) error {
 		return v.work(ctx, s, sum)
 	})
 }

@@ -25,8 +25,9 @@ type (
 		Version   string   `json:"version"`
 		Verb      string   `json:"verb"`
 		Time      stamp    `json:"time"`
-		Addr      string   `json:"addr,omitempty"` // our socket
-		ID        string   `json:"id,omitempty"`   // our node
+		Addr      string   `json:"addr,omitempty"`  // our socket, the first of several
+		Addrs     []string `json:"addrs,omitempty"` // all of several sockets
+		ID        string   `json:"id,omitempty"`    // our node
 		Network   string   `json:"network"`
 		Local     int      `json:"local,omitempty"` // nodes of the embedded network
 		Bootstrap []string `json:"bootstrap"`
@@ -134,6 +135,9 @@ func newStart(verb string, net *network) *startRecord {
 	}
 	if net.node != nil {
 		r.Addr, r.ID = net.node.Addr().String(), net.node.ID().String()
+		if addrs := net.addrs(); addrs != r.Addr {
+			r.Addrs = strings.Fields(addrs)
+		}
 	}
 	return r
 }

@@ -25,7 +25,7 @@ type app struct {
 type flags struct {
 	bootstrap    []string
 	public       bool
-	listen       string
+	listen       []string
 	allowPrivate bool
 	v4, v6       bool
 
@@ -92,9 +92,9 @@ func (a *app) addGroups(root *cobra.Command) {
 	network := a.group("Network")
 	network.StringSliceVar(&f.bootstrap, "bootstrap", nil, "work on the network of these nodes, `HOST:PORT`s with commas between")
 	network.BoolVar(&f.public, "public", false, "work on the public BitTorrent DHT")
-	network.StringVar(&f.listen, "listen", "", "own UDP socket, `HOST:PORT` (default any free port)")
+	network.StringSliceVar(&f.listen, "listen", nil, "own UDP socket, `HOST:PORT` (default any free port); several with commas between")
 	network.BoolVar(&f.allowPrivate, "allow-private", false, "talk to loopback and private addresses; implied if all named ones are")
-	network.BoolVarP(&f.v4, "ipv4", "4", false, "use IPv4")
+	network.BoolVarP(&f.v4, "ipv4", "4", false, "use IPv4; with -6 both networks side by side")
 	network.BoolVarP(&f.v6, "ipv6", "6", false, "use IPv6")
 
 	limits := a.group("Limits")

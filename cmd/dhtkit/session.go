@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -57,7 +58,7 @@ func (a *app) serve(ctx context.Context, n need, sum summary, do work) (err erro
 	s := &session{app: a, net: net, began: time.Now()}
 	ready := ""
 	if n.serve {
-		ready = "READY " + net.node.Addr().String()
+		ready = "READY " + net.addrs()
 	}
 	a.console.result(ready, newStart(n.verb, net))
 	defer context.AfterFunc(ctx, func() { a.console.note("dhtkit: %v: finishing, once more to quit at once", context.Cause(ctx)) })()
@@ -94,7 +95,7 @@ func (a *app) explain(p plan) {
 	for _, addr := range p.held {
 		a.console.note("dhtkit: %s will not be asked: loopback and private addresses among public ones need --allow-private", addr)
 	}
-	a.console.detail("dhtkit: network %s, bootstrap %s, listening on %s, %s, private addresses %v", p.kind, orNone(p.bootstrap), p.listen, rateText(p.rate), p.private)
+	a.console.detail("dhtkit: network %s, bootstrap %s, listening on %s, %s, private addresses %v", p.kind, orNone(p.bootstrap), strings.Join(p.listen, ", "), rateText(p.rate), p.private)
 }
 
 // unopened ends a run whose network could not be opened. One that was stopped meanwhile has a summary all the same.

@@ -90,7 +90,7 @@ func (v *sizeVerb) run(ctx context.Context) error {
 		return err
 	}
 	sum := &sizeSummary{Type: "summary"}
-	return v.serve(ctx, need{verb: "size"}, sum, func(ctx context.Context, s *session) error {
+	return v.serve(ctx, need{verb: "size", single: true}, sum, func(ctx context.Context, s *session) error {
 		return v.work(ctx, s, sum)
 	})
 }
