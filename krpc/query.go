@@ -23,17 +23,21 @@ type Query struct {
 	out      []byte
 	answered bool
 	detached bool
+	size     int // of its datagram
 	nodes    []routing.Node
 	header   Header
+	shorter  *shorter // scratch, made when an answer is too long
 }
 
-// Reply answers with results. Only the first answer counts.
+// Reply answers with results. Only the first answer counts. An answer that is longer than Room allows is shortened: peers,
+// filters, samples and the farthest nodes are left out, then "ip" and "v" of the message, then an item's token. An item that
+// does not fit then is left out itself, but for its seq; other results become an error.
 func (q *Query) Reply(res Results) {
 	if q.answered {
 		return
 	}
 	q.answered = true
-	q.out = AppendResponse(q.out, q.TID(), q.rpc.ID(), res, q.header)
+	q.out = q.appendReply(q.out, res)
 	q.flush()
 }
 
@@ -67,7 +71,7 @@ func (q *Query) Closest(target routing.Key, n int) []routing.Node {
 // Clone returns a query that may be answered after the handler returned, from any goroutine.
 func (q *Query) Clone() *Query {
 	c := *q
-	c.Message, c.detached, c.out, c.nodes = q.Message.Clone(), true, nil, nil
+	c.Message, c.detached, c.out, c.nodes, c.shorter = q.Message.Clone(), true, nil, nil, nil
 	return &c
 }
 

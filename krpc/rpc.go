@@ -60,6 +60,12 @@ type Config struct {
 	Endpoint int  // what Query.Endpoint says, for programs with several RPCs
 	Hold     bool // send and read nothing before Start
 
+	// The source of a query may be forged. An answer has at most MaxReply bytes, and is at most Amplify times as long as its
+	// query unless the address has repeated a token lately (see Query.Prove); AmplifyStrangers is a stricter Amplify, for
+	// instance 3.2. 0 means 1200 bytes, 12 times, and no stricter one; on a private network no limit. Negative: no limit.
+	MaxReply                  int
+	Amplify, AmplifyStrangers float64
+
 	Upkeep bool // keep the table alive without being asked: join, ping, refresh (see Ready)
 
 	// OnOther hears of every node of the other address family that answers to the joins of this RPC name, which then ask for
@@ -106,14 +112,22 @@ func (c Config) withDefaults() (Config, error) {
 	c.Socket.Private = c.Private
 	if c.Private {
 		c.Table.VerifyDelay = -1
-	} else if c.Socket.Inbound == (socket.Inbound{}) {
-		c.Socket.Inbound = socket.PublicInbound()
+	} else {
+		c.guard()
 	}
 	if c.Private && !c.Diverse {
 		c.Table.PerIP, c.Table.PerNetBucket, c.Table.PerNetTable = -1, -1, -1
 		c.Lookup.ShareNets = true
 	}
 	return c, nil
+}
+
+// guard sets the limits that a public network needs.
+func (c *Config) guard() {
+	c.MaxReply, c.Amplify = cmp.Or(c.MaxReply, defaultMaxReply), cmp.Or(c.Amplify, defaultAmplify)
+	if c.Socket.Inbound == (socket.Inbound{}) {
+		c.Socket.Inbound = socket.PublicInbound()
+	}
 }
 
 // RPC speaks KRPC on one or more datagram connections: it asks (Query, QueryAll, Closest, Populate), answers
@@ -139,6 +153,7 @@ type RPC struct {
 	handlers map[string]func(*Query)
 	fallback func(*Query)
 	counts   Counts
+	proven   proven
 	up       upkeep
 }
 

@@ -47,7 +47,7 @@ func (r *RPC) Serve(dst []byte, d socket.Datagram) []byte {
 	}
 	q := &r.asked[d.Conn]
 	q.Message, q.From, q.Conn, q.At, q.rpc, q.header = m, node, d.Conn, d.At, r, h
-	q.Endpoint, q.out, q.answered = r.cfg.Endpoint, dst, false
+	q.Endpoint, q.out, q.answered, q.size = r.cfg.Endpoint, dst, false, len(d.Payload)
 	handle(q)
 	dst, q.out, q.Message = q.out, nil, Message{}
 	return dst

@@ -13,7 +13,7 @@ const (
 
 // room returns how many bytes the results of a reply to q may have, id aside, for a datagram of at most limit bytes.
 func (e *Endpoint) room(q *krpc.Query, limit int) int {
-	room := limit - envelope - len(q.TID())
+	room := min(limit, q.Room()) - envelope - len(q.TID())
 	if v := len(e.node.cfg.Version); v > 0 {
 		room -= len("1:v00:") + v
 	}

@@ -116,6 +116,7 @@ func (e *Endpoint) serveAnnouncePeer(q *krpc.Query) {
 		q.Fail(krpc.ErrBadToken)
 		return
 	}
+	q.Prove()
 	port := args.Port
 	if args.ImpliedPort {
 		port = q.From.Addr.Port()
