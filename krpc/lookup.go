@@ -110,6 +110,9 @@ func (l *Lookup) Replies(ctx context.Context) iter.Seq2[*Reply, error] {
 // their tokens.
 func (l *Lookup) ClosestReplies() []*Reply { return l.walk.ClosestReplies() }
 
+// Kept returns the answers of ClosestReplies, and of nodes behind them as the profile's Keep says.
+func (l *Lookup) Kept() []*Reply { return l.walk.Kept() }
+
 // ClosestNodes returns the nodes of ClosestReplies.
 func (l *Lookup) ClosestNodes() []routing.Node { return l.walk.ClosestNodes() }
 

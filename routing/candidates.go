@@ -27,6 +27,7 @@ type candidate struct {
 	via   int32 // slab index of the node that named it; ourselves if negative
 	votes uint8 // how often it was named, by another node each time
 	state state
+	guest bool // not Eligible: its answer helps, and does not count
 }
 
 const ourselves = -1

@@ -98,8 +98,10 @@ func (l *Lookup) Add(n, from Node) bool {
 	if via == ourselves {
 		votes = ownVotes
 	}
-	return l.insert(candidate{node: n, net: netOf(n.Addr.Addr()), via: via, votes: votes}) >= 0
+	return l.insert(candidate{node: n, net: netOf(n.Addr.Addr()), via: via, votes: votes, guest: l.guest(n)}) >= 0
 }
+
+func (l *Lookup) guest(n Node) bool { return l.cfg.Eligible != nil && !l.cfg.Eligible(n) }
 
 // ownVotes is what it counts if we know a node ourselves: more than a reply's worth of others that claim its endpoint.
 const ownVotes = 64
@@ -208,7 +210,7 @@ func (l *Lookup) sortIn(n Node) {
 	if n.Key.IsZero() || n.Key == l.cfg.Self {
 		return
 	}
-	c := candidate{node: n, net: netOf(n.Addr.Addr()), via: ourselves, votes: 1, state: answered}
+	c := candidate{node: n, net: netOf(n.Addr.Addr()), via: ourselves, votes: 1, state: answered, guest: l.guest(n)}
 	i, _ := l.find(&n)
 	if r := l.rivals(&c, i); r.answered || r.asked || r.late {
 		return
@@ -254,7 +256,7 @@ func (l *Lookup) Done() bool {
 // AppendClosest appends the n closest nodes that have answered, nearest first, to dst.
 func (l *Lookup) AppendClosest(dst []Node, n int) []Node {
 	for i := 0; i < len(l.order) && n > 0; i++ {
-		if c := l.at(i); c.state == answered {
+		if c := l.at(i); c.state == answered && !c.guest {
 			dst = append(dst, c.node)
 			n--
 		}
@@ -262,11 +264,11 @@ func (l *Lookup) AppendClosest(dst []Node, n int) []Node {
 	return dst
 }
 
-// hasAnswered reports whether n counts as a node that answered.
+// hasAnswered reports whether n counts as a node that answered and may be part of the result.
 func (l *Lookup) hasAnswered(n Node) bool {
 	n = n.unmapped()
 	i, _ := l.find(&n)
-	return i >= 0 && l.slab[i].state == answered
+	return i >= 0 && l.slab[i].state == answered && !l.slab[i].guest
 }
 
 func (l *Lookup) trace(c *candidate, h Hop) {

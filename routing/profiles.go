@@ -37,6 +37,12 @@ type LookupConfig struct {
 	// ShareNets allows several nodes of one address or one /24 (IPv6: /64) in a lookup: networks on one machine.
 	ShareNets bool
 
+	// Eligible says which nodes may be part of the result; nil: all. Others are asked and what they name is followed, but
+	// their answers do not count among the K closest.
+	Eligible func(Node) bool
+
+	Keep int // replies that a Walk remembers for Kept; 0 means K
+
 	Self  Key       // the own id: never a candidate; zero: none
 	Trace func(Hop) // called for every query and outcome; nil: none
 }
@@ -70,6 +76,7 @@ func Economy() LookupConfig { return LookupConfig{Alpha: 4, CountAll: true, Extr
 
 func (c LookupConfig) withDefaults() LookupConfig {
 	c.K = positive(c.K, 8)
+	c.Keep = max(c.Keep, c.K)
 	c.Alpha = positive(c.Alpha, 8)
 	c.Hard = positive(c.Hard, 5*time.Second)
 	c.MaxQueries = positive(c.MaxQueries, 500)

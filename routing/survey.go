@@ -27,7 +27,9 @@ func (l *Lookup) survey() survey {
 	for i := 0; i < len(l.order) && v.answered < l.cfg.K+l.cfg.Extra; i++ {
 		switch c := l.at(i); c.state {
 		case answered:
-			v.answered++
+			if !c.guest {
+				v.answered++
+			}
 		case asked:
 			v.outstanding++
 		case late:

@@ -12,7 +12,7 @@ import (
 type Walk[R Reply] struct {
 	deadlines[R]
 	lookup  *Lookup
-	closest []kept[R] // replies of the K closest that answered, nearest first
+	closest []kept[R] // replies of the Keep closest that answered, nearest first
 	over    bool      // the loop over Replies has ended
 }
 
@@ -127,16 +127,16 @@ func (w *Walk[R]) answered(ev Event[R]) {
 	}
 }
 
-// keep remembers the reply if it is one of the K closest so far.
+// keep remembers the reply if it is one of the Keep closest so far.
 func (w *Walk[R]) keep(n Node, reply R) {
 	i, known := slices.BinarySearchFunc(w.closest, n.Key, func(k kept[R], key Key) int {
 		return CompareDistance(w.lookup.target, k.node.Key, key)
 	})
-	if known || i >= w.cfg.K {
+	if known || i >= w.cfg.Keep {
 		return
 	}
-	if len(w.closest) == w.cfg.K {
-		w.closest = w.closest[:w.cfg.K-1]
+	if len(w.closest) == w.cfg.Keep {
+		w.closest = w.closest[:w.cfg.Keep-1]
 	}
 	w.closest = slices.Insert(w.closest, i, kept[R]{n, reply})
 }
@@ -149,6 +149,13 @@ func (w *Walk[R]) Err() error { return w.stats.err(w.cause) }
 
 // ClosestReplies returns the replies of the K closest nodes that have answered, nearest first.
 func (w *Walk[R]) ClosestReplies() []R {
+	kept := w.Kept()
+	return kept[:min(w.cfg.K, len(kept))]
+}
+
+// Kept returns the replies of the LookupConfig.Keep closest nodes that have answered, nearest first. Those behind the K-th
+// were met on the way: there may be nearer ones that were not asked.
+func (w *Walk[R]) Kept() []R {
 	replies := make([]R, len(w.closest))
 	for i := range w.closest {
 		replies[i] = w.closest[i].reply
@@ -158,8 +165,8 @@ func (w *Walk[R]) ClosestReplies() []R {
 
 // ClosestNodes returns the K closest nodes that have answered, nearest first, in the order of ClosestReplies.
 func (w *Walk[R]) ClosestNodes() []Node {
-	nodes := make([]Node, len(w.closest))
-	for i := range w.closest {
+	nodes := make([]Node, min(w.cfg.K, len(w.closest)))
+	for i := range nodes {
 		nodes[i] = w.closest[i].node
 	}
 	return nodes

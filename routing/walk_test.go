@@ -270,3 +270,16 @@ func TestPopulate(t *testing.T) {
 	_, err = Populate(t.Context(), walkTo(w, Key{}, Fast()))
 	require.ErrorIs(t, err, ErrNoNodes)
 }
+
+// Nodes that may not be part of the result are asked, their contacts followed, and K others are found all the same.
+func TestGuestsHelpAndDoNotCount(t *testing.T) {
+	w := newWorld(reg(200, 10*ms, 10, 20, 100), reg(100, 10*ms, 50, 60), reg(10, 10*ms, 50), reg(20, 10*ms), reg(50, 10*ms), reg(60, 10*ms))
+	cfg := LookupConfig{K: 2, Keep: 3, Eligible: func(n Node) bool { return n != at(10) && n != at(20) }}
+	walk := walkTo(w, Key{}, cfg, at(200))
+	got, err := collect(t, walk.Replies(t.Context()))
+	require.NoError(t, err)
+	require.Len(t, got, 6)
+	require.Equal(t, []Node{at(50), at(60)}, walk.ClosestNodes())
+	require.Equal(t, []answer{{w.nodes[at(50)]}, {w.nodes[at(60)]}}, walk.ClosestReplies())
+	require.Equal(t, []answer{{w.nodes[at(50)]}, {w.nodes[at(60)]}, {w.nodes[at(100)]}}, walk.Kept())
+}
