@@ -17,8 +17,11 @@ type Endpoint struct {
 	rpc   *krpc.RPC
 	out   answer // scratch of the handlers, which run on the connection's read goroutine
 
-	mu     sync.Mutex // guards what follows; taken before the RPC's lock
+	mu     sync.Mutex // guards what follows; a leaf
 	tokens tokenJar
+
+	voting   sync.Mutex // guards what follows; taken after the RPC's lock
+	external external
 }
 
 // ID returns the endpoint's id.

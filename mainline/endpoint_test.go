@@ -35,7 +35,7 @@ func (l *lab) addDual(cfg mainline.Config) *mainline.Node {
 func newDualLab(t *testing.T, n int) *lab {
 	l := newLab(t, 0)
 	for range n {
-		l.addDual(mainline.Config{})
+		l.addDual(mainline.Config{Secure: mainline.SecureOff})
 	}
 	return l
 }

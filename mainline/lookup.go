@@ -1,6 +1,7 @@
 package mainline
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -22,12 +23,14 @@ type Lookup struct {
 type part struct {
 	*krpc.Lookup
 	end *Endpoint
+	k   int // nodes to find, and to write to
 }
 
 // Walk prepares a lookup that sends args to nodes ever nearer to target. In each family one endpoint asks: that with the id
 // nearest to target.
 func (n *Node) Walk(target krpc.ID, args krpc.Args, profile routing.LookupConfig) *Lookup {
 	l := &Lookup{node: n, target: target}
+	profile = n.secured(profile)
 	ends := n.askers(target)
 	if len(ends) > 1 {
 		profile.Trace = serial(profile.Trace)
@@ -36,9 +39,24 @@ func (n *Node) Walk(target krpc.ID, args krpc.Args, profile routing.LookupConfig
 		if i > 0 {
 			profile.RTTs = nil // the families have their own, a caller's is for one alone
 		}
-		l.parts = append(l.parts, &part{e.rpc.Walk(target.Key(), args, profile), e})
+		l.parts = append(l.parts, &part{e.rpc.Walk(target.Key(), args, profile), e, profile.K})
 	}
 	return l
+}
+
+// defaultK is how many nodes a lookup finds (BEP 5).
+const defaultK = 8
+
+// secured adds to a profile what Config.Secure asks for.
+func (n *Node) secured(profile routing.LookupConfig) routing.LookupConfig {
+	profile.K = cmp.Or(profile.K, defaultK)
+	switch n.cfg.Secure {
+	case SecurePrefer:
+		profile.Keep = max(profile.Keep, 2*profile.K)
+	case SecureStrict:
+		profile.Eligible = suits
+	}
+	return profile
 }
 
 // serial makes calls of trace come one at a time.

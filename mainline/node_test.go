@@ -19,7 +19,7 @@ type lab struct {
 	nodes []*mainline.Node
 }
 
-// newLab starts n nodes, each with an address in a /24 of its own, that join through the first.
+// newLab starts n nodes, each with an address in a /24 of its own, that join through the first and keep their ids.
 func newLab(t *testing.T, n int) *lab {
 	l := &lab{t: t, net: simnet.New(simnet.Config{Seed: 1})}
 	t.Cleanup(func() {
@@ -29,7 +29,7 @@ func newLab(t *testing.T, n int) *lab {
 		l.net.Close()
 	})
 	for range n {
-		l.add(mainline.Config{})
+		l.add(mainline.Config{Secure: mainline.SecureOff})
 	}
 	return l
 }

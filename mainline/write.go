@@ -31,12 +31,18 @@ func (l *Lookup) Write(args krpc.Tokened) *Write {
 	return w
 }
 
-// writable returns the nodes to write to.
+// writable returns the nodes to write to: the closest that gave a token, and unless BEP 42 is off so many suitable ones behind
+// them that K are suitable, so that an attacker who stands around the target does not get all.
 func (p *part) writable() []krpc.Contact {
 	var to []krpc.Contact
-	for _, c := range krpc.ContactsOf(p.ClosestReplies()) {
-		if len(c.Token) > 0 {
-			to = append(to, c)
+	suitable := 0
+	for i, c := range krpc.ContactsOf(p.Kept()) {
+		fits := suits(c.Node)
+		if len(c.Token) == 0 || i >= p.k && (!fits || suitable >= p.k) {
+			continue
+		}
+		if to = append(to, c); fits {
+			suitable++
 		}
 	}
 	return to

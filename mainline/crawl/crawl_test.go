@@ -22,7 +22,7 @@ func addr(i int) netip.AddrPort {
 func network(t *testing.T, n int, cfg simnet.Config) (nodes []*mainline.Node, crawler *mainline.Node) {
 	net := simnet.New(cfg)
 	for i := range n + 1 {
-		c := mainline.Config{Bootstrap: []string{addr(0).String()}, Rate: -1}
+		c := mainline.Config{Bootstrap: []string{addr(0).String()}, Rate: -1, Secure: mainline.SecureOff}
 		if i == n {
 			c.NoUpkeep, c.ReadOnly = true, true
 		}

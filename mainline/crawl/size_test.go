@@ -136,7 +136,7 @@ func TestSizeAmongRestarts(t *testing.T) {
 		net := simnet.New(simnet.Config{Seed: 2})
 		defer net.Close()
 		start := func(i int) *mainline.Node {
-			node, err := mainline.New(mainline.Config{Bootstrap: []string{addr(0).String()}, Rate: -1}, net.Listen(addr(i)))
+			node, err := mainline.New(mainline.Config{Bootstrap: []string{addr(0).String()}, Rate: -1, Secure: mainline.SecureOff}, net.Listen(addr(i)))
 			require.NoError(t, err)
 			require.NoError(t, node.Ready(t.Context()))
 			time.Sleep(2 * time.Minute)
