@@ -142,6 +142,7 @@ never renamed within a schema number.
   pong     addr, id, version, rtt_ms, own (our address as the node sees it)
   reply    addr, method, message (text as it is, other bytes as "hex:…"), raw (the datagram in hex)
   hop      a step of find --trace: event (ask, answer, late, failed), addr, id, from, bits in common with the target
+  check    of doctor: check, about, result (ok, warning, fail, unknown), detail, remedy
   loss     a node that was asked directly and gave no good answer: addr, outcome
   profile  a way to look up and what it costs (sim lookup): times, queries, recall; hash of all packets
   growth   likewise in a network of one size (sim growth), queries_per_doubling since the size before

@@ -15,6 +15,7 @@ import (
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
 	"github.com/dhtkit/dhtkit/routing"
+	"github.com/dhtkit/dhtkit/socket"
 )
 
 // network is our node, and the network it was opened on.
@@ -33,20 +34,48 @@ func (a *app) open(ctx context.Context, p plan, n need) (*network, error) {
 			return nil, err
 		}
 	}
-	node, err := mainline.Listen(p.listen[0], mainline.Config{
+	node, err := listen(p.listen, n.wrap, mainline.Config{
 		Bootstrap: net.bootstrap,
 		Private:   p.private,
 		ReadOnly:  !n.serve,
 		Rate:      p.rate,
 		Timeout:   p.timeout,
 		NoUpkeep:  !n.upkeep,
+		OnQuery:   n.onQuery,
 		Logger:    a.logger(),
-	}, p.listen[1:]...)
+	})
 	if err != nil {
 		return nil, errors.Join(listenError(strings.Join(p.listen, " and "), err), net.close())
 	}
 	net.node = node
 	return net, nil
+}
+
+// listen starts a node on a socket at each address.
+func listen(addrs []string, wrap func(socket.Conn) socket.Conn, cfg mainline.Config) (*mainline.Node, error) {
+	var conns []socket.Conn
+	for _, addr := range addrs {
+		c, err := krpc.ListenUDP(addr)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(conns))
+		}
+		if conns = append(conns, c); wrap != nil {
+			conns[len(conns)-1] = wrap(c)
+		}
+	}
+	node, err := mainline.New(cfg, conns...)
+	if err != nil {
+		return nil, errors.Join(err, closeAll(conns))
+	}
+	return node, nil
+}
+
+func closeAll(conns []socket.Conn) error {
+	var errs []error
+	for _, c := range conns {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // listenError explains why the socket could not be opened. That is a matter of configuration.

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/dhtkit/dhtkit/internal/localnet"
+	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
+	"github.com/dhtkit/dhtkit/socket"
 )
 
 // Ours: the size of the embedded network that a verb works on when no network was named, and the queries per second to a
@@ -32,6 +34,10 @@ type need struct {
 	serve   bool       // answers others
 	upkeep  bool       // wants a table before it begins, and kept
 	single  bool       // works on one address family and one socket at a time
+	quiet   bool       // the READY line of one that serves is not wanted
+
+	wrap    func(socket.Conn) socket.Conn // around our sockets; nil: nothing
+	onQuery func(*krpc.Query)             // see mainline.Config
 }
 
 // plan is what the flags and the verb come to. It is decided before anything is opened.

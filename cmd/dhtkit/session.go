@@ -57,7 +57,7 @@ func (a *app) serve(ctx context.Context, n need, sum summary, do work) (err erro
 	}()
 	s := &session{app: a, net: net, began: time.Now()}
 	ready := ""
-	if n.serve {
+	if n.serve && !n.quiet {
 		ready = "READY " + net.addrs()
 	}
 	a.console.result(ready, newStart(n.verb, net))
