@@ -23,9 +23,6 @@ func (x *examination) socket() {
 // bootstraps looks at every name and every address to join through. It asks before anybody else does: bootstrap servers
 // do not answer twice in a row.
 func (x *examination) bootstraps(ctx context.Context) {
-	if len(x.net.bootstrap) == 0 {
-		x.report(broken, "name", "", "there is nobody to join through", "name a node with --bootstrap HOST:PORT, or --public")
-	}
 	for _, name := range x.net.bootstrap {
 		h, err := parseHostPort(name, false)
 		if err != nil {
