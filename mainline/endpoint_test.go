@@ -10,6 +10,7 @@ import (
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
 	"github.com/dhtkit/dhtkit/routing"
+	"github.com/dhtkit/dhtkit/socket"
 	"github.com/stretchr/testify/require"
 )
 
@@ -141,5 +142,90 @@ func TestClosingEndsMergedLookups(t *testing.T) {
 		require.Equal(t, 2, inFlight(node))
 		node.Close()
 		require.ErrorIs(t, <-ended, krpc.ErrClosed)
+	})
+}
+
+func TestOneNetworkIntroducesTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newDualLab(t, 20)
+		n := l.addDual(mainline.Config{Bootstrap: []string{addr(0).String()}}) // no way into the network of IPv6
+		require.GreaterOrEqual(t, n.Endpoints()[1].Len(), 8, "joined through what the nodes of IPv4 named")
+		sixes := 0
+		for node, err := range n.FindNode(krpc.ID{5}).Nodes(t.Context()) {
+			require.NoError(t, err)
+			if node.Addr.Addr().Is6() {
+				sixes++
+			}
+		}
+		require.GreaterOrEqual(t, sixes, 8)
+	})
+}
+
+func TestANetworkThatWasLostIsFoundThroughTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newDualLab(t, 20)
+		n := l.addDual(mainline.Config{Bootstrap: []string{addr(0).String()}})
+		n.Endpoints()[1].RPC().Clear()
+		require.Zero(t, n.Endpoints()[1].Len())
+		time.Sleep(30 * time.Minute)
+		require.GreaterOrEqual(t, n.Endpoints()[1].Len(), 8)
+	})
+}
+
+// BEP 45: ids far apart, one endpoint of each family asks, and a token is good where it was given.
+func TestSeveralAddressesOfOneFamily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 20)
+		conns := []socket.Conn{l.net.Listen(addr(100)), l.net.Listen(addr(101)), l.net.Listen(addr(102)), l.net.Listen(addr(103)), l.net.Listen(addr6(100))}
+		n, err := mainline.New(mainline.Config{ID: krpc.ID{0: 0x20, 5: 1}, Bootstrap: []string{addr(0).String()}}, conns...)
+		require.NoError(t, err)
+		l.nodes = append(l.nodes, n)
+		require.NoError(t, n.Ready(t.Context()))
+		ends := n.Endpoints()
+		require.Len(t, ends, 5)
+		require.Equal(t, ends[0].ID(), ends[4].ID(), "one id for both families while no address is known")
+		for i := range 4 {
+			require.Equal(t, []byte{0, 0x80, 0x40, 0xc0}[i], ends[i].ID()[0]^0x20, "the first bits count the endpoints")
+			for j := range i {
+				require.Less(t, routing.CommonBits(ends[i].RPC().Key(), ends[j].RPC().Key()), 2)
+			}
+			require.GreaterOrEqual(t, ends[i].Len(), 8)
+		}
+		time.Sleep(2 * time.Minute)
+
+		before := make([]uint64, len(ends))
+		for i, e := range ends {
+			before[i] = e.RPC().Socket().Stats().Queries
+		}
+		target := krpc.ID{0: ends[2].ID()[0]}
+		stored := 0
+		for _, err := range n.Announce(target, 7000).Stored(t.Context()) {
+			require.NoError(t, err)
+			stored++
+		}
+		require.Equal(t, 8, stored)
+		for i, e := range ends {
+			if asked := e.RPC().Socket().Stats().Queries - before[i]; i == 2 {
+				require.GreaterOrEqual(t, asked, uint64(16))
+			} else {
+				require.Zero(t, asked, "endpoint %d", i)
+			}
+		}
+
+		reply, err := l.nodes[3].RPC().Query(t.Context(), addr(100), krpc.GetPeersArgs{InfoHash: target})
+		require.NoError(t, err)
+		args := krpc.AnnouncePeerArgs{InfoHash: target, Port: 1, Token: reply.Token()}
+		_, err = l.nodes[3].RPC().Query(t.Context(), addr(101), args)
+		require.ErrorIs(t, err, krpc.ErrBadToken)
+		_, err = l.nodes[3].RPC().Query(t.Context(), addr(100), args)
+		require.NoError(t, err)
+		reply, err = l.nodes[4].RPC().Query(t.Context(), addr(101), krpc.GetPeersArgs{InfoHash: target})
+		require.NoError(t, err)
+		peers := 0
+		for p := range reply.Values {
+			require.Equal(t, netip.AddrPortFrom(addr(3).Addr(), 1), p)
+			peers++
+		}
+		require.Equal(t, 1, peers, "what is stored at one endpoint is served at all")
 	})
 }
