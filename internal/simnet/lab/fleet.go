@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -19,6 +20,7 @@ type Fleet struct {
 	ships  []ship
 	at     sim.Node // whose datagrams go out now
 	out    socket.Output
+	starts uint64 // nodes that were started, so that each has a seed of its own
 }
 
 // ship is a place for a node.
@@ -52,6 +54,9 @@ func (f *Fleet) Node(n sim.Node) *mainline.Node { return f.ships[n-f.first].node
 // Start puts a new node at a place; one that is there is closed before, without a word to others: a crash.
 func (f *Fleet) Start(n sim.Node, cfg mainline.Config) (*mainline.Node, error) {
 	f.Crash(n)
+	if cfg.Seed == nil {
+		cfg.Seed = f.seed()
+	}
 	node, err := mainline.New(cfg)
 	if err != nil {
 		return nil, err
@@ -60,6 +65,16 @@ func (f *Fleet) Start(n sim.Node, cfg mainline.Config) (*mainline.Node, error) {
 	s.node, s.sock = node, node.RPC().Socket()
 	f.rearm(n, s)
 	return node, nil
+}
+
+// seed returns what the next node draws its ids, transaction ids and tokens from.
+func (f *Fleet) seed() *[32]byte {
+	var seed [32]byte
+	for i := range 4 {
+		f.starts++
+		binary.LittleEndian.PutUint64(seed[8*i:], sim.Mix(f.engine.Seed()^0x5eed, f.starts))
+	}
+	return &seed
 }
 
 // Crash takes the node from a place. What is sent there reaches nobody.

@@ -87,7 +87,7 @@ type pair struct {
 func newPair(t *testing.T, cfg sim.LinkConfig) *pair {
 	cfg.Flat = 100 * time.Millisecond
 	p := &pair{links: sim.NewLinks(cfg)}
-	p.e = sim.New(sim.Config{Link: p.links, Opaque: true})
+	p.e = sim.New(sim.Config{Link: p.links})
 	p.fleet = lab.NewFleet(p.e, 0, 3)
 	p.start(t, 0, mainline.Config{ID: krpc.ID{0x11}})
 	p.start(t, 1, mainline.Config{ID: krpc.ID{0x91}, Bootstrap: []string{sim.Addr(0).String()}})

@@ -111,7 +111,7 @@ func RunFleet(r FleetRun) (FleetResult, error) {
 	for i := range f.place {
 		f.place[i] = -1
 	}
-	f.engine = sim.New(sim.Config{Seed: r.Seed, Link: f.links, Opaque: true})
+	f.engine = sim.New(sim.Config{Seed: r.Seed, Link: f.links})
 	before := heap()
 	f.fleet = NewFleet(f.engine, 0, places)
 	if liars := int(r.Liars * float64(r.Nodes)); liars > 0 {

@@ -29,7 +29,7 @@ func NewWorld(s *swarm.Swarm, seed uint64, links sim.LinkConfig) *World {
 		links = sim.SwarmA(seed)
 	}
 	w := &World{Links: sim.NewLinks(links), Swarm: s, Observer: sim.Node(s.Len()), seed: seed}
-	w.Engine = sim.New(sim.Config{Seed: seed, Link: w.Links, Opaque: true})
+	w.Engine = sim.New(sim.Config{Seed: seed, Link: w.Links})
 	s.Attach(w.Engine)
 	w.Fleet = NewFleet(w.Engine, w.Observer, 1)
 	w.Links.Pin(w.Observer, sim.Profile{Region: sim.Europe})

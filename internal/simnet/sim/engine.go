@@ -123,6 +123,9 @@ func (e *Engine) span(n Node) *span {
 	return nil
 }
 
+// Seed returns the seed that the engine was made with.
+func (e *Engine) Seed() uint64 { return e.cfg.Seed }
+
 // Now returns the time since the simulation began.
 func (e *Engine) Now() time.Duration { return e.now }
 
