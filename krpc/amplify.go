@@ -12,7 +12,7 @@ const (
 	defaultMaxReply = 1200
 	defaultAmplify  = 12
 	provenFor       = 15 * time.Minute // at least, twice that at most
-	maxProven       = 4096             // addresses remembered each quarter of an hour
+	maxProven       = 4096             // in that time
 )
 
 // Room returns how many bytes the datagram that answers q may have: Config.MaxReply, and so many times the query as
@@ -47,56 +47,12 @@ func (q *Query) Prove() {
 	r := q.rpc
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.proven.add(q.From.Addr.Addr(), q.At)
+	r.proven.put(q.From.Addr.Addr(), struct{}{}, q.At)
 }
 
 func (r *RPC) isProven(a netip.Addr, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.proven.has(a, now)
-}
-
-// proven is a set of addresses that forgets, bounded in time and size.
-type proven struct {
-	young, old map[netip.Addr]struct{}
-	turn       time.Time // when young becomes old
-}
-
-func (p *proven) add(a netip.Addr, now time.Time) {
-	p.age(now)
-	if len(p.young) >= maxProven {
-		p.next(now)
-	}
-	if p.young == nil {
-		p.young = make(map[netip.Addr]struct{})
-	}
-	if p.turn.IsZero() {
-		p.turn = now.Add(provenFor)
-	}
-	p.young[a] = struct{}{}
-}
-
-func (p *proven) has(a netip.Addr, now time.Time) bool {
-	p.age(now)
-	if _, ok := p.young[a]; ok {
-		return true
-	}
-	_, ok := p.old[a]
+	_, ok := r.proven.get(a, now)
 	return ok
-}
-
-func (p *proven) age(now time.Time) {
-	if p.turn.IsZero() || now.Before(p.turn) {
-		return
-	}
-	if now.Sub(p.turn) >= provenFor {
-		clear(p.young)
-	}
-	p.next(now)
-}
-
-func (p *proven) next(now time.Time) {
-	p.young, p.old = p.old, p.young
-	clear(p.young)
-	p.turn = now.Add(provenFor)
 }

@@ -82,8 +82,12 @@ func (p *packet) AppendPacket(dst, tid []byte) []byte {
 	return AppendQuery(dst, tid, p.id, p.args, p.head)
 }
 
-// Ask sends the query to n and never blocks (routing.Asker). A Key of zero means that the node's id is not known.
+// Ask sends the query to n and never blocks (routing.Asker). A Key of zero means that the node's id is not known. ErrBanned:
+// the node is known to make up ids.
 func (a *Asker) Ask(n routing.Node, soft, hard time.Duration) error {
+	if !a.anyID && !n.Key.IsZero() && a.rpc.barred(n.Addr, a.rpc.sock.Now) {
+		return ErrBanned
+	}
 	tag := a.tag(n)
 	q := socket.Query{
 		To:     n.Addr,
@@ -227,10 +231,12 @@ func (r *RPC) replyLocked(n routing.Node, ev socket.Event) (*Reply, error) {
 	}
 	from := routing.Node{Key: key, Addr: ev.From}
 	if !n.Key.IsZero() && key != n.Key {
-		r.counts.Mismatches++
-		r.table.Remove(n)
-		r.up.wakeLocked()
+		r.strangeLocked(n, from, ev)
 		return nil, &IDMismatchError{Addr: ev.From, Want: n.Key, Got: key}
+	}
+	if r.liars.observe(from.Addr, from.Key, false, ev.At) && !n.Key.IsZero() {
+		r.table.Remove(from)
+		return nil, ErrBanned
 	}
 	r.answeredLocked(from, ev)
 	return &Reply{Message: m.Clone(), From: from, RTT: ev.RTT, idLen: r.cfg.IDLen, v6: r.v6}, nil

@@ -1,4 +1,4 @@
 package krpc
 
 // Proven returns how many addresses have proven themselves and are remembered.
-func (r *RPC) Proven() int { return len(r.proven.young) + len(r.proven.old) }
+func (r *RPC) Proven() int { return r.proven.len() }

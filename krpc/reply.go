@@ -53,7 +53,7 @@ func (e *IDMismatchError) Error() string {
 }
 
 // Outcome names what became of a query, from a closed list: ok (err is nil), timeout, krpc-error, bad-reply, id-mismatch,
-// filtered, send-error.
+// banned, filtered, send-error.
 func Outcome(err error) string {
 	if err == nil {
 		return "ok"
@@ -69,6 +69,8 @@ func Outcome(err error) string {
 		return "timeout"
 	case errors.Is(err, ErrBadReply):
 		return "bad-reply"
+	case errors.Is(err, ErrBanned):
+		return "banned"
 	case errors.Is(err, socket.ErrFiltered):
 		return "filtered"
 	}

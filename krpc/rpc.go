@@ -144,6 +144,7 @@ type RPC struct {
 
 	id atomic.Pointer[[]byte] // own id; a slice that is never changed
 
+	liars   liars // has a lock of its own
 	started atomic.Bool
 	lonely  atomic.Bool // see Lonely
 	conns   int
@@ -153,7 +154,7 @@ type RPC struct {
 	handlers map[string]func(*Query)
 	fallback func(*Query)
 	counts   Counts
-	proven   proven
+	proven   fading[netip.Addr, struct{}] // addresses that are no forgery
 	up       upkeep
 }
 
@@ -164,6 +165,7 @@ type Counts struct {
 	BadReplies uint64 // replies without a usable id
 	Mismatches uint64 // replies with another id than the node asked for
 	Malformed  uint64 // datagrams that are no KRPC message
+	Banned     uint64 // times that a node was found out to make up ids, and left alone for an hour
 }
 
 // Listen opens a UDP socket at addr ("HOST:PORT"; no host means all IPv4 addresses, port 0 any port) and starts an RPC on
@@ -206,10 +208,13 @@ func New(cfg Config, conns ...socket.Conn) (*RPC, error) {
 	}
 	r := &RPC{
 		cfg:      cfg,
-		table:    routing.NewTable(routing.KeyOf(cfg.ID), cfg.Table),
 		handlers: make(map[string]func(*Query)),
 		asked:    make([]Query, max(1, len(conns))),
+		proven:   newFading[netip.Addr, struct{}](provenFor, maxProven),
 	}
+	r.liars.init(cfg.Private && !cfg.Diverse)
+	cfg.Table.OnChange = r.onChange
+	r.table = routing.NewTable(routing.KeyOf(cfg.ID), cfg.Table)
 	r.id.Store(&cfg.ID)
 	r.conns = len(conns)
 	r.v6 = len(conns) > 0 && IsIPv6(conns[0])
@@ -289,14 +294,16 @@ func (r *RPC) InFlight() int { return r.sock.InFlight() }
 func (r *RPC) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.counts
+	c := r.counts
+	c.Banned = r.liars.count()
+	return c
 }
 
 // Losses says why queries of ours had no use, and why datagrams were dropped: reason to count, only those above zero.
 func (r *RPC) Losses() map[string]uint64 {
 	losses := r.sock.Stats().Losses()
 	c := r.Counts()
-	for name, n := range map[string]uint64{"krpc-error": c.Errors, "bad-reply": c.BadReplies, "id-mismatch": c.Mismatches, "malformed": c.Malformed} {
+	for name, n := range map[string]uint64{"krpc-error": c.Errors, "bad-reply": c.BadReplies, "id-mismatch": c.Mismatches, "malformed": c.Malformed, "banned": c.Banned} {
 		if n > 0 {
 			losses[name] += n
 		}

@@ -62,7 +62,7 @@ func (r *RPC) heard(m *Message, n routing.Node, now time.Time) (handle func(*Que
 		return nil, true
 	}
 	r.counts.Queries++
-	if !m.ReadOnly() && !n.Key.IsZero() {
+	if !m.ReadOnly() && !n.Key.IsZero() && !r.barred(n.Addr, func() time.Time { return now }) {
 		r.table.Heard(n, now)
 		r.up.wakeLocked()
 	}

@@ -2,6 +2,7 @@ package krpc
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -159,11 +160,11 @@ func (u *upkeep) tick(now time.Time) time.Time {
 	var next time.Time
 	u.due, next = r.table.Due(u.due[:0], now)
 	for _, task := range u.due {
-		if task.Kind == routing.Ping {
-			u.pings.Ask(task.Node, -1, r.cfg.Timeout) // no room: Due names it again
-		} else {
+		if task.Kind == routing.Refresh {
 			u.targets = append(u.targets, task.Target)
-		}
+		} else if err := u.pings.Ask(task.Node, -1, r.cfg.Timeout); errors.Is(err, ErrBanned) {
+			r.table.Remove(task.Node)
+		} // no room: Due names it again
 	}
 	u.joinIfFew(now)
 	u.nextRefresh()

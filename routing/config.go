@@ -39,6 +39,9 @@ type Config struct {
 	// now or later, if one of them turns out dead. nil: built-in policy.
 	OnFull func(old []Node, newcomer Node)
 
+	// OnChange hears of an entry or candidate that had answered, and answers under another id now: it is evicted.
+	OnChange func(old, now Node, at time.Time)
+
 	Rand *rand.Rand // draws refresh targets; nil: seeded from the own key
 }
 

@@ -81,7 +81,7 @@ func (t *Table) evictSameEndpoint(e *entry) bool {
 		b := &t.buckets[i]
 		for j := len(b.live) - 1; j >= 0; j-- {
 			if b.live[j].at(e) && b.live[j].key != e.key {
-				b.remove(j)
+				t.changed(b.remove(j), e)
 				trusted = false
 			}
 		}
@@ -91,6 +91,7 @@ func (t *Table) evictSameEndpoint(e *entry) bool {
 				continue
 			}
 			if c.at(e) && c.verified() {
+				t.changed(*c, e)
 				trusted = false
 			}
 			if c.at(e) || ips >= t.cfg.PerIP {
@@ -103,4 +104,10 @@ func (t *Table) evictSameEndpoint(e *entry) bool {
 		t.wakeBy(0)
 	}
 	return trusted
+}
+
+func (t *Table) changed(old entry, now *entry) {
+	if t.cfg.OnChange != nil {
+		t.cfg.OnChange(old.node(), now.node(), t.epoch.Add(t.latest))
+	}
 }

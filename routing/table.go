@@ -206,6 +206,22 @@ func (t *Table) Remove(n Node) {
 	}
 }
 
+// Changed tells that n answered under an id that it was not asked under: what is known at its address and port under other
+// ids goes. n itself does not come.
+func (t *Table) Changed(n Node) {
+	n = n.unmapped()
+	e := newEntry(n, t.latest)
+	other := func(o entry) bool { return o.at(&e) && o.key != e.key }
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		if at := slices.IndexFunc(b.live, other); at >= 0 {
+			b.remove(at)
+		}
+		b.cache = slices.DeleteFunc(b.cache, other)
+	}
+	t.promote(t.latest)
+}
+
 // Swap is the answer to Config.OnFull: dead leaves its bucket and newcomer, which OnFull named, takes the place. It
 // reports false, and changes nothing, if dead is not there any more or newcomer may not have the place.
 func (t *Table) Swap(dead, newcomer Node, now time.Time) bool {

@@ -149,6 +149,14 @@ func (s *Socket) InFlight() int {
 	return s.core.open.len()
 }
 
+// Now returns what time it is for the socket: that of its clock, or, in the
+// stepped form without one, of the last step.
+func (s *Socket) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nowLocked()
+}
+
 // Stats returns the counters so far.
 func (s *Socket) Stats() Stats { return s.count.stats() }
 
