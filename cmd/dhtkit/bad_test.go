@@ -84,6 +84,8 @@ func TestBadInput(t *testing.T) {
 		{name: "listen without a port", args: "node --listen 127.0.0.1", says: []string{"--listen", `"127.0.0.1"`}},
 		{name: "listen on a name", args: "node --listen example.invalid:1", says: []string{"--listen", `"example.invalid"`}},
 		{name: "listen on a strange address", args: "node --listen 192.0.2.1:0", says: []string{"192.0.2.1:0", "--listen"}},
+		{name: "state of an embedded network", args: "peers --local 3 --state x " + infoHash, says: []string{"--local", "--state"}},
+		{name: "state of no network", args: "peers --state x " + infoHash, says: []string{"--state", "--bootstrap"}},
 		{name: "negative rate", args: "crawl --rate -1", says: []string{"--rate -1"}},
 		{name: "negative timeout", args: "crawl --timeout -1s", says: []string{"--timeout -1s"}},
 		{name: "negative deadline", args: "crawl --deadline -1s", says: []string{"--deadline -1s"}},

@@ -22,6 +22,7 @@ import (
 type network struct {
 	plan
 	node  *mainline.Node
+	store store
 	local *localnet.Net // nil unless the network is embedded
 }
 
@@ -34,10 +35,19 @@ func (a *app) open(ctx context.Context, p plan, n need) (*network, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if net.store, err = openStore(p.state); err != nil {
+		return nil, err
+	}
+	state, err := net.store.load()
+	if err != nil {
+		return nil, err
+	}
 	node, err := listen(p.listen, n.wrap, mainline.Config{
 		Bootstrap: net.bootstrap,
+		State:     state,
 		Private:   p.private,
-		ReadOnly:  !n.serve,
+		ReadOnly:  !n.serve || n.readOnly,
 		Rate:      p.rate,
 		Timeout:   p.timeout,
 		NoUpkeep:  !n.upkeep,
@@ -121,7 +131,7 @@ func (a *app) logger() *slog.Logger {
 func (n *network) close() error {
 	var errs []error
 	if n.node != nil {
-		errs = append(errs, n.node.Close())
+		errs = append(errs, n.store.save(n.node), n.node.Close())
 	}
 	if n.local != nil {
 		errs = append(errs, n.local.Close())

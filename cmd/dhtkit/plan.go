@@ -28,13 +28,14 @@ const (
 
 // need says what a verb wants of the network.
 type need struct {
-	verb    string
-	targets []hostPort // nodes that are asked directly
-	alone   bool       // works without any network
-	serve   bool       // answers others
-	upkeep  bool       // wants a table before it begins, and kept
-	single  bool       // works on one address family and one socket at a time
-	quiet   bool       // the READY line of one that serves is not wanted
+	verb     string
+	targets  []hostPort // nodes that are asked directly
+	alone    bool       // works without any network
+	serve    bool       // answers others
+	upkeep   bool       // wants a table before it begins, and kept
+	single   bool       // works on one address family and one socket at a time
+	readOnly bool       // answers nobody all the same
+	quiet    bool       // the READY line of one that serves is not wanted
 
 	wrap    func(socket.Conn) socket.Conn // around our sockets; nil: nothing
 	onQuery func(*krpc.Query)             // see mainline.Config
@@ -52,6 +53,7 @@ type plan struct {
 	listen    []string // one socket each
 	rate      float64  // queries per second, 0: no limit
 	timeout   time.Duration
+	state     string // directory
 }
 
 // plan decides which network it is.
@@ -74,6 +76,10 @@ func (f *flags) plan(n need) (plan, error) {
 	case !n.alone:
 		p.kind, p.local, p.chosen = netLocal, defaultLocal, false
 	}
+	if p.kind == netLocal && f.state != "" {
+		return p, usagef("--state needs a network that is there the next time: --public or --bootstrap HOST:PORT")
+	}
+	p.state = f.state
 	listen, err := parseListen(f.listen)
 	if err != nil {
 		return p, err
@@ -100,6 +106,8 @@ func (f *flags) check() error {
 		return usagef("--local excludes --public and --bootstrap: it is a network of its own")
 	case f.localSet && (f.local < 1 || f.local > localnet.MaxNodes):
 		return usagef("--local %d is not within 1..%d nodes", f.local, localnet.MaxNodes)
+	case f.state != "" && f.localSet:
+		return usagef("--local and --state exclude each other: an embedded network is gone after the run")
 	case f.rate < 0:
 		return usagef("--rate %v is negative: queries per second, 0 for the network's default", f.rate)
 	case f.timeout < 0:

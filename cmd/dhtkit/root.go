@@ -27,6 +27,7 @@ type flags struct {
 	public       bool
 	listen       []string
 	allowPrivate bool
+	state        string
 	v4, v6       bool
 
 	timeout  time.Duration
@@ -94,6 +95,7 @@ func (a *app) addGroups(root *cobra.Command) {
 	network.BoolVar(&f.public, "public", false, "work on the public BitTorrent DHT")
 	network.StringSliceVar(&f.listen, "listen", nil, "own UDP socket, `HOST:PORT` (default any free port); several with commas between")
 	network.BoolVar(&f.allowPrivate, "allow-private", false, "talk to loopback and private addresses; implied if all named ones are")
+	network.StringVar(&f.state, "state", "", "keep ids and contacts in `DIR`: the next run needs no bootstrap node")
 	network.BoolVarP(&f.v4, "ipv4", "4", false, "use IPv4; with -6 both networks side by side")
 	network.BoolVarP(&f.v6, "ipv6", "6", false, "use IPv6")
 
