@@ -91,6 +91,23 @@ func (g *Group) Wait(ctx context.Context) (Event, error) {
 	}
 }
 
+// Hurry makes the next resend of the query with this tag due now: something has
+// shown that its last packet was lost, or that the next will not be. A query
+// without resends left, or not open any more, is left alone.
+func (g *Group) Hurry(tag uint64) {
+	s := g.s
+	s.mu.Lock()
+	m := s.core.moment(s.nowLocked())
+	for x := g.first; x != nil; x = x.next {
+		if x.tag == tag && x.state != delayed && m < x.resendAt && x.resendAt < never {
+			x.resendAt = m
+			x.schedule()
+			s.core.open.queue.fix(x)
+		}
+	}
+	s.unlockCaller()
+}
+
 // Open returns the number of queries that may still get an answer, late ones
 // included.
 func (g *Group) Open() int {

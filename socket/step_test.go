@@ -36,6 +36,32 @@ func (w *wire) out(conn int, to netip.AddrPort, b []byte) {
 	*w = append(*w, packet{conn, to, bytes.Clone(b)})
 }
 
+func TestHurry(t *testing.T) {
+	s, g, _ := stepped(socket.Config{})
+	var w wire
+	ask(t, g, socket.Query{To: node(2), Tag: 7, Soft: -1, Waits: []time.Duration{4 * time.Second, time.Second}})
+	ask(t, g, socket.Query{To: node(3), Tag: 8, Soft: -1, Resends: 1, ResendAfter: 5 * time.Second})
+	s.Advance(epoch, w.out)
+	require.Len(t, w, 2)
+
+	s.Advance(epoch.Add(2*time.Second), w.out)
+	g.Hurry(7)
+	g.Hurry(7)
+	g.Hurry(9)
+	require.Equal(t, epoch.Add(2*time.Second), s.NextWake())
+	wake := s.Advance(epoch.Add(2*time.Second), w.out)
+	require.Len(t, w, 3, "the one that was meant, once")
+	require.Equal(t, w[0], w[2])
+	require.Equal(t, epoch.Add(3*time.Second), wake, "the wait before the next one is counted from there")
+	wake = s.Advance(wake, w.out)
+	require.Len(t, w, 4)
+	g.Hurry(7)
+	require.Equal(t, epoch.Add(5*time.Second), wake)
+	require.Equal(t, wake, s.NextWake(), "none is left")
+	g.Close()
+	g.Hurry(8)
+}
+
 func TestSteps(t *testing.T) {
 	s, g, _ := stepped(socket.Config{})
 	s.Start() // nothing to start
