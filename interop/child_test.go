@@ -56,8 +56,8 @@ func start(t *testing.T, stop func(*exec.Cmd, io.Closer) error, program string, 
 		killer := time.AfterFunc(patience/6, func() { killGroup(cmd) })
 		defer killer.Stop()
 		<-exited
-		if text := c.stderr.String(); t.Failed() && text != "" {
-			t.Logf("%s: standard error:\n%s", c.name, text)
+		if t.Failed() {
+			t.Logf("%s: %v, standard error:\n%s", c.name, cmd.ProcessState, &c.stderr)
 		}
 	})
 	return c

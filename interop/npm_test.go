@@ -12,7 +12,7 @@ import (
 // startNodeScript starts a script of interop/js.
 func startNodeScript(t *testing.T, file string, flags ...string) *script {
 	t.Helper()
-	return startScript(t, needNode(t), filepath.Join("js", file), flags...)
+	return startScript(t, needNode(t), append([]string{filepath.Join("js", file)}, flags...)...)
 }
 
 // A swarm is a network of real bittorrent-dht nodes: node i listens on 127.net.i.1.

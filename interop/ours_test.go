@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"crypto/sha1"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -65,6 +66,15 @@ func ask(t *testing.T, n *mainline.Node, addr string, args krpc.Args) *krpc.Repl
 	reply, err := n.RPC().Query(limited(t), netip.MustParseAddrPort(addr), args)
 	require.NoError(t, err, "%s %+v", args.Method(), args)
 	return reply
+}
+
+// refused sends a query from a node of ours, which has to be answered with an error, and returns that.
+func refused(t *testing.T, n *mainline.Node, addr string, args krpc.Args) *krpc.Error {
+	t.Helper()
+	_, err := n.RPC().Query(limited(t), netip.MustParseAddrPort(addr), args)
+	refusal, ok := errors.AsType[*krpc.Error](err)
+	require.True(t, ok, "%s %+v: %v", args.Method(), args, err)
+	return refusal
 }
 
 // limited returns a context that ends when a test has lost patience.

@@ -27,10 +27,10 @@ type script struct {
 }
 
 // startScript starts a script, which ends when its standard input does.
-func startScript(t *testing.T, program, path string, flags ...string) *script {
+func startScript(t *testing.T, program string, args ...string) *script {
 	t.Helper()
 	hangUp := func(_ *exec.Cmd, stdin io.Closer) error { return stdin.Close() }
-	s := &script{child: start(t, hangUp, program, append([]string{path}, flags...)...)}
+	s := &script{child: start(t, hangUp, program, args...)}
 
 	var first struct{ Ready []contact }
 	require.NoError(t, s.answer(t.Context(), &first))

@@ -27,8 +27,10 @@ other value.
 
 import argparse
 import hashlib
+import os
 import re
 import tempfile
+import time
 
 import libtorrent as lt
 
@@ -42,7 +44,6 @@ LOCAL = {  # on loopback everybody is a neighbour
     "dht_block_ratelimit": 1_000_000,
     "dht_upload_rate_limit": 1_000_000_000,
 }
-FOR_SEEDS = lt.torrent_flags.seed_mode | lt.torrent_flags.upload_mode
 KEPT = 50_000  # packets of a session, at most
 PACKET = re.compile(r"^(==>|<==) \[(\S+)\]")
 
@@ -59,6 +60,8 @@ class Node:
             "enable_lsd": False,
             "enable_upnp": False,
             "enable_natpmp": False,
+            "enable_outgoing_tcp": False,  # nothing is ever transferred
+            "enable_outgoing_utp": False,
             "alert_mask": lt.alert.category_t.all_categories,
             "alert_queue_size": 1_000_000,
             **({} if as_is else LOCAL),
@@ -107,7 +110,6 @@ class Node:
     def announced(self, torrent):
         """Adds a torrent, which libtorrent then announces, and waits for the answers to that."""
         torrent.save_path = self.folder
-        del self.packets[:]
         self.session.add_torrent(torrent)
         info_hash = torrent.ti.info_hashes().v1 if torrent.ti else torrent.info_hashes.v1
         yield from self.walked(str(info_hash))
@@ -116,11 +118,11 @@ class Node:
         def all_answered():
             asked.clear()
             for out, addr, datagram in self.packets:
-                message = lt.bdecode(datagram) or {}
-                if out and message.get(b"q") == b"announce_peer":
+                message = lt.bdecode(datagram)
+                if out and message.get(b"q") == b"announce_peer" and message[b"a"][b"info_hash"] == info_hash.to_bytes():
                     asked[addr, message[b"t"]] = None
                 elif not out and (addr, message.get(b"t")) in asked:
-                    asked[addr, message[b"t"]] = message.get(b"y")
+                    asked[addr, message[b"t"]] = message[b"y"]
             return asked and None not in asked.values()
 
         yield from until(all_answered)
@@ -198,11 +200,13 @@ def announce(node, infoHash):
 
 
 def seed(node, name):
+    with open(os.path.join(nodes[node].folder, name), "wb") as file:
+        file.write(b"x")
     torrent = lt.add_torrent_params()
     torrent.ti = lt.torrent_info({"info": {
         "name": name, "length": 1, "piece length": 16384, "pieces": hashlib.sha1(b"x").digest(),
     }})
-    torrent.flags |= FOR_SEEDS
+    torrent.flags |= lt.torrent_flags.seed_mode
     return (yield from nodes[node].announced(torrent))
 
 
@@ -283,7 +287,7 @@ def begin(listen, bootstrap, as_is, folder):
         node = Node(interfaces, bootstrap, as_is, folder)
         nodes.append(node)
         while len(node.addrs) < node.families or len(node.ids) < node.families:
-            node.session.wait_for_alert(100)
+            time.sleep(lines.PACE)  # wait_for_alert crashes now and then
             pump()
         if node is nodes[0]:
             bootstrap = bootstrap + node.addrs
