@@ -1,7 +1,9 @@
 package dhtrpc_test
 
 import (
+	"context"
 	"fmt"
+	"log"
 	"net/netip"
 
 	"github.com/dhtkit/dhtkit/dhtrpc"
@@ -22,4 +24,30 @@ func ExampleParse() {
 	// Output:
 	// 030402017f00000167a800
 	// request 0 127.0.0.1:43111 <nil>
+}
+
+// A network of one's own, ready in milliseconds: everybody knows a command, and whoever is nearest to a target answers.
+func ExampleTestnet() {
+	ctx := context.Background()
+	net, err := dhtrpc.Testnet(ctx, 20, dhtrpc.TestnetConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer net.Close()
+	for _, node := range net.Nodes {
+		node.Handle(1, func(q *dhtrpc.Request) { q.Reply([]byte("hello")) })
+	}
+	q := net.Nodes[3].Query(dhtrpc.Hash([]byte("a key")), 1, nil, dhtrpc.QueryOptions{})
+	for reply, err := range q.Replies(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", reply.Value)
+		break // that is enough
+	}
+	stored, err := net.Nodes[3].Query(dhtrpc.Hash([]byte("a key")), 1, []byte("value"), dhtrpc.QueryOptions{}).Commit(ctx)
+	fmt.Println(len(stored), err)
+	// Output:
+	// hello
+	// 19 <nil>
 }
