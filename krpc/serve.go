@@ -28,7 +28,7 @@ func (r *RPC) Serve(dst []byte, d socket.Datagram) []byte {
 		return dst
 	}
 	m, err := Parse(d.Payload)
-	if err != nil || m.Kind() != KindQuery || m.TIDState() != Usable {
+	if err != nil || m.Kind() != KindQuery || m.TIDState() != Usable || m.Topic() != nil { // topics are other networks (BEP 50)
 		r.countMalformed()
 		return dst
 	}

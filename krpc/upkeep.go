@@ -236,7 +236,11 @@ func (u *upkeep) begin(target routing.Key, join bool, addrs []netip.AddrPort) {
 		background: !join,
 		onEvent:    func(ev socket.Event) bool { return u.onWalk(a, ev) },
 	})
-	u.asker, u.walk = a, routing.NewWalk(target, r.profile(routing.LookupConfig{}), a)
+	profile := routing.LookupConfig{}
+	if !join {
+		profile = routing.Economy()
+	}
+	u.asker, u.walk = a, routing.NewWalk(target, r.profile(profile), a)
 	u.joining = join
 	for _, n := range r.table.AppendClosest(nil, target, 4*r.cfg.K) {
 		u.walk.Add(n)

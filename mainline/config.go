@@ -61,7 +61,7 @@ func (c Config) withDefaults() Config {
 	if c.Rate == 0 && !c.Private {
 		c.Rate = 250
 	}
-	if c.Far == nil {
+	if c.Far == nil && !c.ReadOnly {
 		c.Far = routing.WideFar
 	}
 	if c.Peers == nil {
@@ -69,6 +69,10 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+// readOnlyRefresh is after what time a read-only node looks for new nodes in a bucket, eight times that of BEP 5: nobody asks
+// for its table.
+const readOnlyRefresh = 2 * time.Hour
 
 func (c Config) rpc() krpc.Config {
 	out := krpc.Config{
@@ -82,6 +86,9 @@ func (c Config) rpc() krpc.Config {
 		Logger:    c.Logger,
 		Table:     routing.Config{Far: c.Far},
 		Socket:    socket.Config{Window: c.Window, Inbound: c.Inbound, Logger: c.Logger},
+	}
+	if c.ReadOnly {
+		out.Table.RefreshAfter = readOnlyRefresh
 	}
 	if c.Version != "-" {
 		out.Version = []byte(c.Version)

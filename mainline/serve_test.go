@@ -355,3 +355,43 @@ func BenchmarkServe(b *testing.B) {
 		})
 	}
 }
+
+// What is checked in which order: envelope, method, id, arguments, token.
+func TestTheOrderOfChecks(t *testing.T) {
+	n := stepped(t, Config{Private: true}, 20)
+	const id = "2:id20:aaaaaaaaaaaaaaaaaaaa"
+	const hash = "9:info_hash20:bbbbbbbbbbbbbbbbbbbb"
+	own := n.ID()
+	for name, c := range map[string]struct{ datagram, want string }{
+		"ping":                               {"d1:ad" + id + "e1:q4:ping1:t2:aa1:y1:qe", "reply"},
+		"method is a number":                 {"d1:ad" + id + "e1:qi1e1:t2:aa1:y1:qe", "203"},
+		"known method, no id":                {"d1:ade1:q4:ping1:t2:aa1:y1:qe", "203"},
+		"known method, no arguments":         {"d1:q4:ping1:t2:aa1:y1:qe", "203"},
+		"unknown method, no id":              {"d1:ade1:q4:pong1:t2:aa1:y1:qe", "204"},
+		"unknown method, no arguments":       {"d1:q4:pong1:t2:aa1:y1:qe", "204"},
+		"unknown method":                     {"d1:ad" + id + "e1:q4:pong1:t2:aa1:y1:qe", "204"},
+		"unknown method with a target":       {"d1:ad" + id + "6:target20:bbbbbbbbbbbbbbbbbbbbe1:q4:pong1:t2:aa1:y1:qe", "reply"},
+		"unknown method with an info hash":   {"d1:ad" + id + hash + "e1:q4:pong1:t2:aa1:y1:qe", "reply"},
+		"unknown method with a short one":    {"d1:ad" + id + "6:target3:bbbe1:q4:pong1:t2:aa1:y1:qe", "204"},
+		"our own id":                         {"d1:ad2:id20:" + string(own[:]) + "e1:q4:ping1:t2:aa1:y1:qe", "drop"},
+		"no transaction id":                  {"d1:ad" + id + "e1:q4:ping1:y1:qe", "drop"},
+		"a topic of BEP 50":                  {"d1:ad" + id + "e1:c20:cccccccccccccccccccc1:q4:ping1:t2:aa1:y1:qe", "drop"},
+		"get_peers without info hash":        {"d1:ad" + id + "e1:q9:get_peers1:t2:aa1:y1:qe", "203"},
+		"find_node without target":           {"d1:ad" + id + "e1:q9:find_node1:t2:aa1:y1:qe", "203"},
+		"announce_peer without token":        {"d1:ad" + id + hash + "4:porti1ee1:q13:announce_peer1:t2:aa1:y1:qe", "203"},
+		"announce_peer with a bad token":     {"d1:ad" + id + hash + "4:porti1e5:token8:xxxxxxxxe1:q13:announce_peer1:t2:aa1:y1:qe", "203"},
+		"announce_peer without port":         {"d1:ad" + id + hash + "5:token8:xxxxxxxxe1:q13:announce_peer1:t2:aa1:y1:qe", "203"},
+		"an answer to nothing":               {"d1:rd" + id + "e1:t2:aa1:y1:re", "drop"},
+		"an error":                           {"d1:eli201e4:oopse1:t2:aa1:y1:ee", "drop"},
+		"an error that looks like a query":   {"d1:ad" + id + "e1:eli201e4:oopse1:q4:ping1:t2:aa1:y1:ee", "drop"},
+		"neither query nor answer nor error": {"d1:ad" + id + "e1:q4:ping1:t2:aa1:y1:xe", "drop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers := exchange(n, asker, []byte(c.datagram))
+			require.Equal(t, c.want, outcome(t, answers))
+			if len(answers) > 0 && c.want != "reply" {
+				require.LessOrEqual(t, len(answers[0]), len(c.datagram)+48, "errors are short")
+			}
+		})
+	}
+}
