@@ -25,6 +25,7 @@ func (l *lab) addDual(cfg mainline.Config) *mainline.Node {
 	if i > 0 && cfg.Bootstrap == nil {
 		cfg.Bootstrap = []string{addr(0).String(), addr6(0).String()}
 	}
+	cfg.Seed = seed(i)
 	node, err := mainline.New(cfg, l.net.Listen(addr(i)), l.net.Listen(addr6(i)))
 	require.NoError(l.t, err)
 	l.nodes = append(l.nodes, node)
@@ -177,7 +178,7 @@ func TestSeveralAddressesOfOneFamily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, 20)
 		conns := []socket.Conn{l.net.Listen(addr(100)), l.net.Listen(addr(101)), l.net.Listen(addr(102)), l.net.Listen(addr(103)), l.net.Listen(addr6(100))}
-		n, err := mainline.New(mainline.Config{ID: krpc.ID{0: 0x20, 5: 1}, Bootstrap: []string{addr(0).String()}}, conns...)
+		n, err := mainline.New(mainline.Config{ID: krpc.ID{0: 0x20, 5: 1}, Seed: seed(100), Bootstrap: []string{addr(0).String()}}, conns...)
 		require.NoError(t, err)
 		l.nodes = append(l.nodes, n)
 		require.NoError(t, n.Ready(t.Context()))
@@ -212,6 +213,7 @@ func TestSeveralAddressesOfOneFamily(t *testing.T) {
 			}
 		}
 
+		target = krpc.ID{1}
 		reply, err := l.nodes[3].RPC().Query(t.Context(), addr(100), krpc.GetPeersArgs{InfoHash: target})
 		require.NoError(t, err)
 		args := krpc.AnnouncePeerArgs{InfoHash: target, Port: 1, Token: reply.Token()}

@@ -38,12 +38,16 @@ func addr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{30, byte(i >> 8), byte(i), 1}), 6881)
 }
 
+// seed is what node i draws from, so that tests do the same each time.
+func seed(i int) *[32]byte { return &[32]byte{1, byte(i), byte(i >> 8)} }
+
 func (l *lab) add(cfg mainline.Config) *mainline.Node {
 	l.t.Helper()
 	i := len(l.nodes)
 	if i > 0 && cfg.Bootstrap == nil && cfg.Nodes == nil {
 		cfg.Bootstrap = []string{addr(0).String()}
 	}
+	cfg.Seed = seed(i)
 	node, err := mainline.New(cfg, l.net.Listen(addr(i)))
 	require.NoError(l.t, err)
 	l.nodes = append(l.nodes, node)
