@@ -84,7 +84,7 @@ func (c Config) rpc() krpc.Config {
 		Timeout:   c.Timeout,
 		Upkeep:    !c.NoUpkeep,
 		Logger:    c.Logger,
-		Table:     routing.Config{Far: c.Far},
+		Table:     routing.Config{Far: c.Far, Prefer: c.prefer()},
 		Socket:    socket.Config{Window: c.Window, Inbound: c.Inbound, Logger: c.Logger},
 	}
 	if c.ReadOnly {

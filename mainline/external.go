@@ -13,7 +13,8 @@ import (
 type Secure uint8
 
 const (
-	// SecurePrefer has an id of our own that suits our address, and writes to suitable nodes besides the closest ones.
+	// SecurePrefer has an id of our own that suits our address, keeps suitable nodes in its table rather than others, and writes
+	// to suitable nodes besides the closest ones.
 	SecurePrefer Secure = iota
 	// SecureStrict in addition takes a token from suitable nodes only, and counts only them among the closest.
 	SecureStrict
@@ -100,4 +101,12 @@ func (e *Endpoint) otherLonely() bool {
 		}
 	}
 	return false
+}
+
+// prefer returns what the tables prefer nodes for (routing.Config.Prefer).
+func (c *Config) prefer() func(routing.Node) bool {
+	if c.Secure == SecureOff {
+		return nil
+	}
+	return func(n routing.Node) bool { return Suits(krpc.IDOf(n.Key), n.Addr.Addr()) }
 }

@@ -12,7 +12,7 @@ import (
 type entry struct {
 	key   Key
 	seen  time.Duration // last answer, or last query from it
-	asked time.Duration // when Due handed it out, or its last query failed
+	asked time.Duration // when Due handed it out, or its last query failed; before that, when it was first heard
 	host  host
 	rtt   uint32 // microseconds; 0: not known
 	port  uint16
@@ -21,12 +21,13 @@ type entry struct {
 }
 
 const (
-	verified uint8 = 1 << iota // it has answered a query of ours
-	pinged                     // Due has handed it out and nothing is settled yet
+	verified  uint8 = 1 << iota // it has answered a query of ours
+	pinged                      // Due has handed it out and nothing is settled yet
+	preferred                   // Config.Prefer says so
 )
 
 func newEntry(n Node, seen time.Duration) entry {
-	return entry{key: n.Key, host: hostOf(n.Addr.Addr()), port: n.Addr.Port(), seen: seen}
+	return entry{key: n.Key, host: hostOf(n.Addr.Addr()), port: n.Addr.Port(), seen: seen, asked: seen}
 }
 
 func (e *entry) node() Node {
@@ -37,13 +38,21 @@ func (e *entry) at(o *entry) bool { return e.port == o.port && e.host == o.host 
 
 func (e *entry) verified() bool { return e.flags&verified != 0 }
 
-// slowness orders entries by round trip, unknown ones last.
-func (e *entry) slowness() uint32 { return e.rtt - 1 }
+func (e *entry) preferred() bool { return e.flags&preferred != 0 }
+
+// badness orders entries: preferred ones first, then by round trip, unknown ones last.
+func (e *entry) badness() uint64 {
+	bad := uint64(e.rtt - 1)
+	if !e.preferred() {
+		bad |= 1 << 32
+	}
+	return bad
+}
 
 // answered notes a reply: the entry is alive, its round trip moves a quarter of the way.
 func (e *entry) answered(rtt, at time.Duration) {
 	e.seen, e.fails = at, 0
-	e.flags = verified
+	e.flags = e.flags&preferred | verified
 	switch {
 	case rtt <= 0:
 	case e.rtt == 0:
@@ -100,7 +109,7 @@ func (b *bucket) uncache(i int) entry {
 	return e
 }
 
-// worst returns the entry with the most failures, the slowest of those, if it has at least fails of them; else -1.
+// worst returns the entry with the most failures, the worst of those otherwise, if it has at least fails of them; else -1.
 func (b *bucket) worst(fails uint8) int {
 	at := -1
 	for i := range b.live {
@@ -108,7 +117,18 @@ func (b *bucket) worst(fails uint8) int {
 		if e.fails < fails {
 			continue
 		}
-		if at < 0 || e.fails > b.live[at].fails || e.fails == b.live[at].fails && e.slowness() > b.live[at].slowness() {
+		if at < 0 || e.fails > b.live[at].fails || e.fails == b.live[at].fails && e.badness() > b.live[at].badness() {
+			at = i
+		}
+	}
+	return at
+}
+
+// unpreferred returns the slowest entry that is not preferred, or -1.
+func (b *bucket) unpreferred() int {
+	at := -1
+	for i := range b.live {
+		if e := &b.live[i]; !e.preferred() && (at < 0 || e.badness() > b.live[at].badness()) {
 			at = i
 		}
 	}
@@ -126,8 +146,8 @@ func slotsOf(from, capacity int) slots {
 
 func (s slots) of(k *Key) int { return k.window(s.from, s.bits) }
 
-// displaced returns which entry of a full wide bucket makes way for a newcomer, or -1: the slowest of the most crowded
-// slot if the newcomer's own is empty, else the slowest of its own slot if the newcomer is faster.
+// displaced returns which entry of a full wide bucket makes way for a newcomer, or -1: the worst of the most crowded slot if
+// the newcomer's own is empty, else the worst of its own slot if the newcomer is better.
 func (b *bucket) displaced(newcomer *entry, s slots) int {
 	var count [1 << maxSlotBits]uint16
 	for i := range b.live {
@@ -140,20 +160,20 @@ func (b *bucket) displaced(newcomer *entry, s slots) int {
 				slot = i
 			}
 		}
-		return b.slowest(s, slot)
+		return b.worstOf(s, slot)
 	}
-	if at := b.slowest(s, slot); b.live[at].slowness() > newcomer.slowness() {
+	if at := b.worstOf(s, slot); b.live[at].badness() > newcomer.badness() {
 		return at
 	}
 	return -1
 }
 
-// slowest returns the slowest entry of a slot.
-func (b *bucket) slowest(s slots, slot int) int {
+// worstOf returns the worst entry of a slot: one that is not preferred, or the slowest.
+func (b *bucket) worstOf(s slots, slot int) int {
 	at := -1
 	for i := range b.live {
 		e := &b.live[i]
-		if s.of(&e.key) == slot && (at < 0 || e.slowness() > b.live[at].slowness()) {
+		if s.of(&e.key) == slot && (at < 0 || e.badness() > b.live[at].badness()) {
 			at = i
 		}
 	}

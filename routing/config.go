@@ -27,12 +27,17 @@ type Config struct {
 	RefreshAfter time.Duration // a bucket untouched for longer is refreshed; 0 means 15 min (BEP 5)
 
 	// VerifyDelay is how long a node that only sent us something must have been silent before it is pinged: by then a
-	// NAT has forgotten us, so only reachable nodes pass. 0 means 90 s. Negative: at once and without pacing, for
-	// networks without strangers.
+	// NAT has forgotten us, so only reachable nodes pass. One that does not fall silent is pinged after four times as long.
+	// 0 means 90 s. Negative: at once and without pacing, for networks without strangers.
 	VerifyDelay time.Duration
 
 	MaxFails   int // queries failed in a row that remove an entry; 0 means 3
 	MaxBuckets int // 0 means 50
+
+	// Prefer says which nodes are better than others for their id and address alone, as those whose id suits their address
+	// (BEP 42): in a full bucket one of them takes the place of one that is not, and what is decided by round trip or age is
+	// decided by this before. nil: no such difference.
+	Prefer func(Node) bool
 
 	// OnFull replaces the built-in choice in a full bucket, as k-rpc's "ping" event does: old are the bucket's nodes,
 	// longest unheard first, newcomer has answered us and waits in the cache. The receiver owns old, and calls Swap,

@@ -134,8 +134,9 @@ func (r *round) verify(depth int) {
 	}
 }
 
-// candidate returns which candidate to ping first, or -1: one that has answered before, then the one heard last; none
-// before its VerifyDelay has passed. In a full bucket it must be one the bucket would split for.
+// candidate returns which candidate to ping first, or -1: one that has answered before, then a preferred one, then the one
+// heard last; none before its VerifyDelay has passed, or four times that if it never falls silent. In a full bucket it must be
+// one the bucket would split for.
 func (r *round) candidate(depth int, full bool) int {
 	b, best := &r.buckets[depth], -1
 	for i := range b.cache {
@@ -143,12 +144,12 @@ func (r *round) candidate(depth int, full bool) int {
 		if c.flags&pinged != 0 && r.at < c.asked+retryAfter || full && !r.splittable(depth, &c.key) {
 			continue
 		}
-		if due := c.seen + r.cfg.VerifyDelay; !c.verified() && due > r.at {
+		if due := min(c.seen, c.asked+3*r.cfg.VerifyDelay) + r.cfg.VerifyDelay; !c.verified() && due > r.at {
 			r.by(due)
 			continue
 		}
 		if best < 0 || c.verified() && !b.cache[best].verified() ||
-			c.verified() == b.cache[best].verified() && c.seen > b.cache[best].seen {
+			c.verified() == b.cache[best].verified() && c.fresher(&b.cache[best]) {
 			best = i
 		}
 	}

@@ -13,7 +13,10 @@ func TestFailuresRemove(t *testing.T) {
 	b.answered(at(0x80), 10)
 	b.answered(at(0x81), 10)
 	b.failed(at(0x80))
-	require.Equal(t, []Node{at(0x81)}, b.AppendClosest(nil, Key{0x80}, 8), "failing nodes are not handed out")
+	require.Equal(t, []Node{at(0x81)}, b.AppendClosest(nil, Key{0x80}, 1), "failing nodes are not handed out")
+	require.Equal(t, []Node{at(0x80), at(0x81)}, b.AppendClosest(nil, Key{0x80}, 8), "unless there are too few others: one datagram may have been lost")
+	b.failed(at(0x80))
+	require.Equal(t, []Node{at(0x81)}, b.AppendClosest(nil, Key{0x80}, 8), "but not two")
 	b.answered(at(0x80), 10)
 	require.Equal(t, []Node{at(0x80), at(0x81)}, b.AppendClosest(nil, Key{0x80}, 8), "an answer clears the count")
 	for range 2 {

@@ -36,8 +36,8 @@ func (t *Table) settle(b *bucket, e entry, at time.Duration) {
 	}
 }
 
-// insertFull decides between the nodes of a full bucket and a newcomer: one that fails goes, in wide buckets also a
-// slow or crowded one, else the newcomer waits.
+// insertFull decides between the nodes of a full bucket and a newcomer: one that fails goes, for a preferred newcomer one that
+// is not, in wide buckets also a slow or crowded one, else the newcomer waits.
 func (t *Table) insertFull(depth int, e entry, at time.Duration) bool {
 	b := &t.buckets[depth]
 	if t.cfg.OnFull != nil {
@@ -59,6 +59,9 @@ func (t *Table) insertFull(depth int, e entry, at time.Duration) bool {
 	}
 	if wide {
 		victim = b.displaced(&e, slotsOf(t.slotsFrom(depth), len(b.live)))
+	}
+	if victim < 0 && e.preferred() {
+		victim = b.unpreferred()
 	}
 	if victim < 0 {
 		t.wait(depth, e)
@@ -171,27 +174,37 @@ func (t *Table) hopeless(b *bucket, e *entry) int {
 	return slices.IndexFunc(b.cache, func(c entry) bool { return !t.splittable(home, &c.key) })
 }
 
-// longestUnheard returns the candidate of either kind that was heard first, or -1.
+// longestUnheard returns the candidate of either kind that was heard first, of those that are not preferred if there are any,
+// or -1.
 func (b *bucket) longestUnheard(verified bool) int {
 	at := -1
 	for i := range b.cache {
-		if c := &b.cache[i]; c.verified() == verified && (at < 0 || c.seen < b.cache[at].seen) {
+		if c := &b.cache[i]; c.verified() == verified && (at < 0 || b.cache[at].fresher(c)) {
 			at = i
 		}
 	}
 	return at
 }
 
-// freshest returns the verified candidate heard last, if that was recent enough to trust it unasked; else -1.
+// freshest returns the verified candidate heard last, a preferred one if there is one, if that was recent enough to trust it
+// unasked; else -1.
 func (t *Table) freshest(b *bucket, at time.Duration) int {
 	best := -1
 	for i := range b.cache {
 		c := &b.cache[i]
-		if c.verified() && at-c.seen < t.cfg.GoodFor && (best < 0 || c.seen > b.cache[best].seen) {
+		if c.verified() && at-c.seen < t.cfg.GoodFor && (best < 0 || c.fresher(&b.cache[best])) {
 			best = i
 		}
 	}
 	return best
+}
+
+// fresher orders candidates: preferred ones first, then by when they were heard last.
+func (e *entry) fresher(o *entry) bool {
+	if e.preferred() != o.preferred() {
+		return e.preferred()
+	}
+	return e.seen > o.seen
 }
 
 // promote moves verified candidates into buckets that have room.

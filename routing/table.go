@@ -82,6 +82,7 @@ func (t *Table) Heard(n Node, now time.Time) {
 		return
 	}
 	if t.cacheRoom(b, &e) && t.mayWait(&e, depth) {
+		t.judge(&e)
 		t.cache(b, e)
 		t.consider(depth, &e, at)
 	}
@@ -126,7 +127,15 @@ func (t *Table) Answered(n Node, rtt time.Duration, now time.Time) bool {
 	if !t.evictSameEndpoint(&e) {
 		return false
 	}
+	t.judge(&e)
 	return t.insert(e, at)
+}
+
+// judge asks Config.Prefer about an entry that is going to stay.
+func (t *Table) judge(e *entry) {
+	if t.cfg.Prefer != nil && t.cfg.Prefer(e.node()) {
+		e.flags |= preferred
+	}
 }
 
 func (t *Table) answeredLive(b *bucket, i int, e entry, rtt, at time.Duration) bool {
@@ -140,6 +149,7 @@ func (t *Table) answeredLive(b *bucket, i int, e entry, rtt, at time.Duration) b
 			b.add(moved)
 			return false
 		}
+		t.judge(&e)
 		b.add(e)
 		b.touched = at
 		return true
@@ -247,6 +257,7 @@ func (t *Table) Swap(dead, newcomer Node, now time.Time) bool {
 		b.add(old)
 		return false
 	}
+	t.judge(&e)
 	b.add(e)
 	b.touched = at
 	t.wakeBy(at)
