@@ -19,10 +19,11 @@ type Asker struct {
 	group *socket.Group
 	anyID bool // a node may answer under another id than the one it is known by
 
-	mu      sync.Mutex     // guards what follows; taken after the RPC's lock
-	nodes   []routing.Node // asked, by tag
-	free    []uint32       // tags to use again
-	refused *Error         // last error with a code of 300 to 399 (BEP 44)
+	mu       sync.Mutex     // guards what follows; taken after the RPC's lock
+	nodes    []routing.Node // asked, by tag
+	free     []uint32       // tags to use again
+	refused  *Error         // last error with a code of 300 to 399 (BEP 44)
+	refusals int            // how many of them there were
 }
 
 // NewAsker returns an Asker whose query to each node is what args says; an Args that is the same for all costs nothing.
@@ -199,7 +200,7 @@ func (a *Asker) eventLocked(ev socket.Event) routing.Event[*Reply] {
 func (a *Asker) note(err error) {
 	if e, ok := err.(*Error); ok && e.Code >= 300 && e.Code < 400 {
 		a.mu.Lock()
-		a.refused = e
+		a.refused, a.refusals = e, a.refusals+1
 		a.mu.Unlock()
 	}
 }

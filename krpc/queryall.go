@@ -83,5 +83,12 @@ func (b *Batch) explain(err error) error {
 	return err
 }
 
+// Refused returns the last error with a code of 300 to 399 (BEP 44: 301, 302) and how many nodes answered with one.
+func (b *Batch) Refused() (last *Error, n int) {
+	b.asker.mu.Lock()
+	defer b.asker.mu.Unlock()
+	return b.asker.refused, b.asker.refusals
+}
+
 // Stats counts what was asked and what came of it.
 func (b *Batch) Stats() routing.Stats { return b.batch.Stats() }

@@ -36,6 +36,7 @@ type Config struct {
 	ReadOnly  bool              // BEP 43: ask, and answer nothing
 	Version   string            // "v" of our messages, 4 bytes; "" means "DK\x00\x01", "-" none
 	Peers     PeerStore         // where announced peers are kept; nil means NewPeerStore with its defaults
+	Items     ItemStore         // where items are kept that others put; nil means NewItemStore, without PerSource if Private
 	Rate      float64           // queries per second; 0 means 250, or no limit on a private network; negative no limit
 	Timeout   time.Duration     // a silent node has failed after this; 0 means 4s
 	Window    int               // queries in flight of the whole node; 0 means 1024
@@ -66,6 +67,13 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Peers == nil {
 		c.Peers = NewPeerStore(StoreConfig{Own: c.randomID("store", 0), Rand: c.rand("store")})
+	}
+	if c.Items == nil {
+		items := ItemStoreConfig{Own: c.randomID("items", 0), Rand: c.rand("items")}
+		if c.Private {
+			items.PerSource = -1
+		}
+		c.Items = NewItemStore(items)
 	}
 	return c
 }

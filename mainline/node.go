@@ -17,6 +17,7 @@ import (
 type Node struct {
 	cfg    Config      // immutable after New
 	ends   []*Endpoint // at least one, likewise
+	items  *items
 	closed chan struct{}
 	once   sync.Once // closes it
 }
@@ -54,6 +55,7 @@ func Listen(addr string, cfg Config, more ...string) (*Node, error) {
 // it has one endpoint of IPv4 and is stepped by a simulator, through RPC().Socket().
 func New(cfg Config, conns ...socket.Conn) (*Node, error) {
 	n := &Node{cfg: cfg.withDefaults(), closed: make(chan struct{})}
+	n.items = &items{store: n.cfg.Items, budget: newCheckBudget()}
 	first := n.cfg.ID
 	if first.IsZero() {
 		first = n.cfg.randomID("id", 0)

@@ -124,9 +124,13 @@ func (e *Endpoint) peersFor(res *krpc.GetPeersResults, q *krpc.Query, args krpc.
 	room := e.room(q, replyCap) - tokenSize
 	scraper, ok := store.(Scraper)
 	if ok && args.Scrape {
-		out.seeds, out.leechers = Filter{}, Filter{}
-		if scraper.Scrape(args.InfoHash, &out.seeds, &out.leechers, q.At) {
-			res.BFsd, res.BFpe = out.seeds[:], out.leechers[:]
+		if out.filters == nil {
+			out.filters = new([2]Filter)
+		}
+		seeds, others := &out.filters[0], &out.filters[1]
+		*seeds, *others = Filter{}, Filter{}
+		if scraper.Scrape(args.InfoHash, seeds, others, q.At) {
+			res.BFsd, res.BFpe = seeds[:], others[:]
 			room -= filtersSize
 			if v6 {
 				res.Nodes, res.WantNodes = nil, false

@@ -17,6 +17,8 @@ var handlers = map[string]func(*Endpoint, *krpc.Query){
 	krpc.MethodFindNode:     (*Endpoint).serveFindNode,
 	krpc.MethodGetPeers:     (*Endpoint).serveGetPeers,
 	krpc.MethodAnnouncePeer: (*Endpoint).serveAnnouncePeer,
+	krpc.MethodGet:          (*Endpoint).serveGet,
+	krpc.MethodPut:          (*Endpoint).servePut,
 	"":                      (*Endpoint).serveUnknown,
 }
 
@@ -25,10 +27,11 @@ var handlers = map[string]func(*Endpoint, *krpc.Query){
 type answer struct {
 	nodes krpc.NodesResults
 	peers krpc.GetPeersResults
+	item  krpc.GetResults
 	other []routing.Node // of the other family
 	token [tokenLen]byte
 
-	seeds, leechers Filter // what a scrape answers
+	filters *[2]Filter // what a scrape answers: seeds, others; made when the first is asked for
 }
 
 func (e *Endpoint) servePing(q *krpc.Query) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/anacrolix/torrent/bencode"
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/stretchr/testify/require"
 )
@@ -61,6 +62,45 @@ type vectors struct {
 		}
 		Unions []struct{ A, B, Result int }
 	}
+	BEP44 struct {
+		Spec, Own  []itemRow
+		MustReject []rejectRow `json:"must_reject"`
+	}
+}
+
+// itemRow is an item, with what is signed of it and the key: a seed, or its expanded form.
+type itemRow struct {
+	Name, Kind           string
+	V, K, Salt, Sig      hexBytes
+	Seq                  int64
+	Seed, Buffer, Target hexBytes
+	Expanded             hexBytes `json:"private_expanded"`
+}
+
+// rejectRow is a put that is refused: either signed data, or an immutable value, or a salt.
+type rejectRow struct {
+	Name                    string
+	Buffer, Sig, K, V, Salt hexBytes
+	Error                   int
+}
+
+// put sends it to a node and returns what came of it.
+func (x *rejectRow) put(c *checker, n *Node) string {
+	args := krpc.PutArgs{V: x.V, K: x.K, Sig: x.Sig, Salt: x.Salt}
+	switch {
+	case x.Buffer != nil: // a dictionary without its ends
+		var signed struct {
+			Salt []byte        `bencode:"salt"`
+			Seq  int64         `bencode:"seq"`
+			V    bencode.Bytes `bencode:"v"`
+		}
+		require.NoError(c, bencode.Unmarshal([]byte("d"+string(x.Buffer)+"e"), &signed))
+		args.Salt, args.Seq, args.V = signed.Salt, signed.Seq, signed.V
+	case x.Salt != nil:
+		args.K, args.Sig, args.V = make([]byte, 32), make([]byte, 64), []byte("0:")
+	}
+	item := itemIn(&args)
+	return putArgs(c.T, n, args, item.Target())
 }
 
 // addrRange is a first address and how many follow one another from it.
@@ -109,6 +149,7 @@ func TestVectors(t *testing.T) {
 		{"crc32c", checkCRC, 6},
 		{"bep42", checkSecureIDs, 131},
 		{"bep33", checkFilters, 22},
+		{"bep44", checkItems, 129},
 	} {
 		t.Run(section.name, func(t *testing.T) {
 			c := &checker{T: t}
