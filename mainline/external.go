@@ -80,6 +80,9 @@ func (e *Endpoint) rename(ip netip.Addr, at time.Time) []byte {
 	if log := cfg.Logger; log != nil {
 		log.Info("mainline: own id follows our address", "address", ip, "id", id)
 	}
+	if e.index == 0 {
+		e.node.moved(id)
+	}
 	return id[:]
 }
 

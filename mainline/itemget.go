@@ -54,7 +54,7 @@ func (n *Node) getItem(target krpc.ID, profile routing.LookupConfig, opts ...Get
 }
 
 // Items streams the item, and each time one is found that is newer than all before, that one: higher in sequence, or of the
-// same number and larger in value. What does not verify is left out. An immutable item ends the lookup, a mutable one does
+// same number and with a larger value, byte by byte as encoded. What does not verify is left out. An immutable item ends the lookup, a mutable one does
 // not: the last is the result. What was stored at this node itself comes first. No item at all is no error; for the error,
 // which comes last, see Lookup.Replies.
 func (l *ItemLookup) Items(ctx context.Context) iter.Seq2[*Item, error] {
@@ -75,7 +75,43 @@ func (l *ItemLookup) Items(ctx context.Context) iter.Seq2[*Item, error] {
 				return
 			}
 		}
+		if it := l.withheld(ctx); it != nil {
+			yield(it, nil)
+		}
 	}
+}
+
+// withheld asks the nearest nodes for what they named and did not send: a node may refuse an answer that is too many times
+// as long as the query, so this one is longer. It returns the first item that is newer than what is known.
+func (l *ItemLookup) withheld(ctx context.Context) *Item {
+	known := max(l.above, 0)
+	if l.best != nil {
+		known = max(known, l.best.Seq)
+	}
+	for _, p := range l.parts {
+		for _, r := range p.ClosestReplies() {
+			if seq, ok := r.Seq(); !ok || seq <= known || r.Value() != nil {
+				continue
+			}
+			if it := l.again(ctx, p, r.From); it != nil && l.improve(it) {
+				return it
+			}
+		}
+	}
+	return nil
+}
+
+// again asks one node for its item, which is nil if it does not verify.
+func (l *ItemLookup) again(ctx context.Context, p *part, n routing.Node) *Item {
+	r, err := p.end.rpc.QueryNode(ctx, n, krpc.GetArgs{Target: l.target, Want: krpc.WantBoth})
+	if err != nil {
+		return nil
+	}
+	it := l.itemOf(r)
+	if it == nil || it.Target() != l.target || it.Verify() != nil {
+		return nil
+	}
+	return it
 }
 
 // Best returns the newest item found so far, nil if there is none.

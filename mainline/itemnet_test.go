@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
+	"github.com/dhtkit/dhtkit/routing"
 	"github.com/stretchr/testify/require"
 )
 
@@ -51,7 +54,10 @@ func TestItemsArePutAndFound(t *testing.T) {
 		require.NoError(t, err)
 		salted := version(t, "salt", 1, map[string]any{"n": 1})
 		plain := version(t, "", 1, "plain")
-		for _, it := range []*mainline.Item{fixed, salted, plain} {
+		longest := version(t, "long", 1, string(make([]byte, 996)))
+		longestFixed, err := mainline.NewItem(string(make([]byte, 996)))
+		require.NoError(t, err)
+		for _, it := range []*mainline.Item{fixed, salted, plain, longest, longestFixed} {
 			stored, err := putAt(t, l.nodes[5], it)
 			require.NoError(t, err)
 			require.Equal(t, 8, stored)
@@ -61,7 +67,9 @@ func TestItemsArePutAndFound(t *testing.T) {
 			require.Equal(t, it.Seq, got[0].Seq)
 			require.Equal(t, it.Sig, got[0].Sig)
 		}
-		require.Empty(t, getAt(t, l.nodes[30], salted.Target()), "without the salt it does not verify")
+		fresh := l.add(mainline.Config{}) // that stores nothing itself
+		require.Empty(t, getAt(t, fresh, salted.Target()), "without the salt it does not verify")
+		require.NotEmpty(t, getAt(t, fresh, salted.Target(), mainline.Salt(salted.Salt)))
 		require.Empty(t, getAt(t, l.nodes[30], krpc.ID{9}))
 
 		next := version(t, "salt", 2, map[string]any{"n": 2})
@@ -100,11 +108,8 @@ func TestPutSaysWhatStandsAgainstIt(t *testing.T) {
 			require.True(t, ok, name)
 			require.Equal(t, c.want, conflict.Reason.Code, name)
 			require.ErrorIs(t, err, &krpc.Error{Code: c.want})
-			if conflict.Stored != nil {
-				require.Equal(t, five.V, conflict.Stored.V, name)
-			} else {
-				require.Equal(t, 8, conflict.Refused, name)
-			}
+			require.Equal(t, five.V, conflict.Stored.V, name)
+			require.Zero(t, conflict.Refused, name)
 		}
 		stored, err = putAt(t, l.nodes[6], version(t, "", 6, "six"), mainline.Cas(5))
 		require.NoError(t, err)
@@ -143,6 +148,19 @@ func TestMoreRefusalsThanStoresAreAConflict(t *testing.T) {
 	})
 }
 
+// except returns the nodes without those given and without the n nearest to target of the others.
+func (l *lab) except(target krpc.ID, n int, without ...int) (nodes []int) {
+	for i := range l.nodes {
+		if !slices.Contains(without, i) {
+			nodes = append(nodes, i)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b int) int {
+		return routing.CompareDistance(target.Key(), l.nodes[a].ID().Key(), l.nodes[b].ID().Key())
+	})
+	return nodes[n:]
+}
+
 // liar makes a node answer get with an item.
 func liar(n *mainline.Node, it mainline.Item) {
 	n.RPC().OnQuery(krpc.MethodGet, func(q *krpc.Query) {
@@ -165,7 +183,8 @@ func TestWhatDoesNotVerifyIsNoItem(t *testing.T) {
 		immutable := mainline.Item{V: []byte("3:lie")}
 		larger := *version(t, "", 5, "good and larger")
 		putTo := make(map[int]int)
-		for i := 8; i < 26; i++ {
+		liars := l.except(good.Target(), 2, 3, 4, 5)
+		for _, i := range liars {
 			liar(l.nodes[i], []mainline.Item{forged, other, immutable, {V: good.V, K: good.K, Seq: 9}}[i%4])
 			l.nodes[i].RPC().OnQuery(krpc.MethodPut, func(q *krpc.Query) {
 				putTo[i]++
@@ -181,16 +200,16 @@ func TestWhatDoesNotVerifyIsNoItem(t *testing.T) {
 		}
 		require.Empty(t, putTo, "whoever lies is not written to")
 
-		for i := 8; i < 26; i++ {
+		for _, i := range liars {
 			liar(l.nodes[i], larger)
 		}
 		got = getAt(t, l.nodes[4], good.Target())
 		require.EqualValues(t, 6, got[len(got)-1].Seq, "the highest")
-		for i := 8; i < 26; i++ {
-			liar(l.nodes[i], *version(t, "", 6, "next, larger"))
+		for _, i := range liars {
+			liar(l.nodes[i], *version(t, "", 6, "ooze"))
 		}
 		got = getAt(t, l.nodes[4], good.Target())
-		require.Equal(t, "12:next, larger", string(got[len(got)-1].V), "then the largest")
+		require.Equal(t, "4:ooze", string(got[len(got)-1].V), "then the largest")
 	})
 }
 
@@ -202,6 +221,42 @@ func TestOwnStoreIsAsked(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, stored)
 		require.Len(t, getAt(t, l.nodes[0], it.Target()), 1, "where it was stored, and nowhere else")
+	})
+}
+
+func TestItemsAreSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 2)
+		fixed, err := mainline.NewItem("fixed")
+		require.NoError(t, err)
+		mutable := version(t, "salt", 3, "x")
+		for _, it := range []*mainline.Item{fixed, mutable} {
+			_, err := putAt(t, l.nodes[1], it)
+			require.NoError(t, err)
+			time.Sleep(time.Hour)
+		}
+		state, err := l.nodes[0].State()
+		require.NoError(t, err)
+		held := func(state *mainline.State) int {
+			store := mainline.NewItemStore(mainline.ItemStoreConfig{})
+			n, err := mainline.New(mainline.Config{State: state, Items: store, NoUpkeep: true}, l.net.Listen(addr(9)))
+			require.NoError(t, err)
+			defer n.Close()
+			for s := range store.All(time.Now()) {
+				require.NoError(t, s.Item.Verify())
+				require.Equal(t, addr(1).Addr(), s.From)
+			}
+			return store.Len()
+		}
+		require.Equal(t, 1, held(state), "the other is two hours old")
+		time.Sleep(59 * time.Minute)
+		require.Equal(t, 1, held(state))
+		forged := bytes.Replace(state.Parts["items"], []byte(`"seq":3`), []byte(`"seq":4`), 1)
+		require.Zero(t, held(&mainline.State{Parts: map[string]json.RawMessage{"items": forged}}))
+		time.Sleep(2 * time.Minute)
+		require.Zero(t, held(state), "the time it had left")
+		_, err = mainline.New(mainline.Config{State: &mainline.State{Parts: map[string]json.RawMessage{"items": []byte("7")}}})
+		require.ErrorIs(t, err, mainline.ErrState)
 	})
 }
 
@@ -239,23 +294,26 @@ func TestKeepWritesNothingWhereCopiesAbound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, 30)
 		it := version(t, "", 1, "everywhere")
-		for i, n := range l.nodes { // each stores it
-			if i != 5 {
-				liar(n, *it)
-			}
+		for _, n := range l.nodes { // each stores it
+			liar(n, *it)
 		}
-		for round, err := range l.nodes[5].Keep(t.Context(), it, time.Minute) {
+		cfg := mainline.Config{NoUpkeep: true} // asks far nodes first, then the closest
+		for _, i := range l.except(it.Target(), 22) {
+			cfg.Bootstrap = append(cfg.Bootstrap, addr(i).String())
+		}
+		keeper := l.add(cfg)
+		for round, err := range keeper.Keep(t.Context(), it, time.Minute) {
 			require.NoError(t, err)
 			require.NoError(t, round.Err)
 			require.Empty(t, round.Stored)
 			require.Greater(t, round.Copies, 8)
 			break
 		}
-		for _, err := range l.nodes[5].Keep(t.Context(), version(t, "", 0, "older"), time.Minute) {
+		for _, err := range keeper.Keep(t.Context(), version(t, "", 0, "older"), time.Minute) {
 			_, ok := errors.AsType[*mainline.ConflictError](err)
 			require.True(t, ok)
 		}
-		for _, err := range l.nodes[5].Keep(t.Context(), &mainline.Item{}, time.Minute) {
+		for _, err := range keeper.Keep(t.Context(), &mainline.Item{}, time.Minute) {
 			require.ErrorIs(t, err, mainline.ErrItemValue)
 		}
 	})

@@ -1,6 +1,7 @@
 package mainline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -64,9 +65,12 @@ func (n *Node) PutItem(item *Item, opts ...PutOption) *ItemPut {
 		o(p)
 	}
 	p.invalid = p.item.Verify()
-	// Without cas it is enough to hear of newer versions: answers without a value have room for all nodes.
+	// It is enough to hear of newer versions than the one to be replaced: answers without a value have room for all nodes.
 	above := p.item.Seq
-	if p.hasCas || !p.item.Mutable() {
+	if p.hasCas {
+		above = p.cas
+	}
+	if !p.item.Mutable() {
 		above = -1
 	}
 	p.lookup = n.GetItemWith(p.item.Target(), routing.Thorough(), Salt(p.item.Salt), NewerThan(above))
@@ -129,16 +133,41 @@ func (p *ItemPut) look(ctx context.Context) error {
 		p.lookup.take(r)
 		p.note(r)
 	}
+	if p.rival(ctx) {
+		return &ConflictError{Stored: p.lookup.best, Reason: krpc.ErrSeqTooLow}
+	}
 	best := p.lookup.Best()
 	switch {
 	case best == nil || !p.item.Mutable():
 		return nil
 	case p.hasCas && best.Seq != p.cas:
 		return &ConflictError{Stored: best, Reason: krpc.ErrCasMismatch}
-	case best.Seq > p.item.Seq, best.Seq == p.item.Seq && string(best.V) != string(p.item.V):
+	case best.Seq > p.item.Seq, best.Seq == p.item.Seq && !bytes.Equal(best.V, p.item.V):
 		return &ConflictError{Stored: best, Reason: krpc.ErrSeqTooLow}
 	}
 	return nil
+}
+
+// rival reports whether the closest node that has an item of the same number has another one than ours, or a newer one by
+// now, which is then the best of the lookup. It asks again, since the answers to the lookup hold only the number.
+func (p *ItemPut) rival(ctx context.Context) bool {
+	for _, part := range p.lookup.parts {
+		for _, r := range part.ClosestReplies() {
+			if !p.has[r.From] || r.Value() != nil {
+				continue
+			}
+			it := p.lookup.again(ctx, part, r.From)
+			if it == nil {
+				continue
+			}
+			if bytes.Equal(it.V, p.item.V) {
+				return false
+			}
+			p.lookup.best = it
+			return it.Seq >= p.item.Seq
+		}
+	}
+	return false
 }
 
 // note remembers who holds what.
@@ -149,7 +178,7 @@ func (p *ItemPut) note(r *krpc.Reply) {
 		return
 	}
 	p.holders[r.From] = true
-	if v == nil && seq == p.item.Seq || string(v) == string(p.item.V) && (!p.item.Mutable() || seq == p.item.Seq) {
+	if v == nil && seq == p.item.Seq || bytes.Equal(v, p.item.V) && (!p.item.Mutable() || seq == p.item.Seq) {
 		p.has[r.From] = true
 		p.copies++
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/dhtkit/dhtkit/krpc"
 )
 
-// itemCap is the largest reply to a get in bytes, unless the item alone needs more: up to 1247. Items come first, then as
-// many nodes as fit, though BEP 44 wants all eight: a reply twelve times the query is enough for whoever forges its source.
+// itemCap is the largest reply to a get in bytes: the item comes first, then as many nodes as fit, though BEP 44 wants all
+// eight, and what krpc.Config allows as an answer to a query as short as this. An item of nearly 1000 bytes goes alone.
 const itemCap = 1200
 
 // Refusals of a put besides those of package krpc.
@@ -88,6 +88,7 @@ func (e *Endpoint) servePut(q *krpc.Query) {
 		q.Fail(krpc.ErrBadToken)
 		return
 	}
+	q.Prove()
 	if err := e.node.items.put(target, &item, &args, from, q.At); err != nil {
 		q.Fail(err)
 		return

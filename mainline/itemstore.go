@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,23 +125,23 @@ func (s *MemoryItems) Len() int {
 	return len(s.items)
 }
 
-// All ranges over the items that have not expired at now, those put last at the end: for saving them. Give them back to
-// another store with Put.
-func (s *MemoryItems) All(now time.Time) iter.Seq[*Item] {
+// StoredItem is an item with what a store knows of it.
+type StoredItem struct {
+	Item *Item
+	From netip.Addr // who put it first; of IPv6 the /64
+	Put  time.Time  // when it was put last
+}
+
+// All returns the items that have not expired at now, those put last at the end.
+func (s *MemoryItems) All(now time.Time) iter.Seq[StoredItem] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
-	all := make([]*Item, 0, len(s.items))
+	all := make([]StoredItem, 0, len(s.items))
 	for e := s.oldest; e != nil; e = e.next {
-		all = append(all, e.item)
+		all = append(all, StoredItem{e.item, e.source, e.until.Add(-s.cfg.Lifetime)})
 	}
-	return func(yield func(*Item) bool) {
-		for _, it := range all {
-			if !yield(it) {
-				return
-			}
-		}
-	}
+	return slices.Values(all)
 }
 
 // sourceOf returns what counts as one source: an address of IPv4, a /64 of IPv6.

@@ -71,7 +71,7 @@ func TestItemStoreForgetsWhatIsNotRefreshed(t *testing.T) {
 	require.NotNil(t, s.Get(b.Target(), at(2*time.Hour-1)))
 	var all []*Item
 	for it := range s.All(at(2*time.Hour - 1)) {
-		all = append(all, it)
+		all = append(all, it.Item)
 	}
 	require.Equal(t, []*Item{b, a}, all)
 	require.Nil(t, s.Get(b.Target(), at(2*time.Hour)))

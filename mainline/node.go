@@ -78,6 +78,7 @@ func New(cfg Config, conns ...socket.Conn) (*Node, error) {
 		n.ends = append(n.ends, e)
 		ofFamily[v6]++
 	}
+	n.moved(n.ID())
 	if err := n.restore(n.cfg.State, time.Now()); err != nil {
 		return nil, err
 	}

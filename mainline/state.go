@@ -73,7 +73,9 @@ type statePart struct {
 }
 
 // stateParts are the parts by name.
-var stateParts = map[string]statePart{}
+var stateParts = map[string]statePart{
+	"items": {saveItems, loadItems},
+}
 
 // State returns what the node knows now.
 func (n *Node) State() (*State, error) {
