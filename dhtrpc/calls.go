@@ -39,13 +39,14 @@ type packet struct {
 	bytes []byte
 	tidAt int
 	sent  atomic.Int32
-	total *atomic.Int64 // of the node
+	again *atomic.Int64 // of the node: datagrams that were not the first
 }
 
 // AppendPacket writes the datagram and counts that it is sent (socket.Packet).
 func (p *packet) AppendPacket(dst, tid []byte) []byte {
-	p.sent.Add(1)
-	p.total.Add(1)
+	if p.sent.Add(1) > 1 {
+		p.again.Add(1)
+	}
 	at := len(dst) + p.tidAt
 	dst = append(dst, p.bytes...)
 	copy(dst[at:at+2], tid)
@@ -128,7 +129,7 @@ func (n *Node) begin(c *call, m *Message) error {
 	if len(c.packet.bytes) > MaxMessage {
 		return ErrTooLong
 	}
-	c.packet.tidAt, c.packet.total = n.wire.tidAt(), &n.out.sent
+	c.packet.tidAt, c.packet.again = n.wire.tidAt(), &n.out.again
 	c.query.To, c.query.Packet = c.to.Addr, &c.packet
 	c.query.AnyAddress = !m.Internal // relays answer for others
 	s := c.session

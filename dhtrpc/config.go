@@ -88,7 +88,7 @@ type Config struct {
 	On     Events
 	Lookup routing.LookupConfig // finer points of queries; K, Alpha, ShareNets and Self are set from above
 	Table  routing.Config       // finer points of the table; KeyLen, K and OnFull are set
-	Socket socket.Config        // windows and limits; TIDLen and Private are set
+	Socket socket.Config        // windows and limits; TIDLen and Private are set, a zero Inbound means socket.PublicInbound on a public network
 	Logger *slog.Logger         // nil: no log
 }
 
@@ -144,6 +144,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.table()
 	c.lookup()
 	c.Socket.TIDLen, c.Socket.Private = 2, c.Private
+	if !c.Private && c.Socket.Inbound == (socket.Inbound{}) {
+		c.Socket.Inbound = socket.PublicInbound()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -136,8 +136,12 @@ func (w *network) opinion(n *Node, to netip.AddrPort) {
 	if w.fixed || !socket.Routable(to, n.cfg.Private) {
 		return
 	}
-	if w.sampler.add(to) {
-		n.natUpdated()
+	if !w.sampler.add(to) {
+		return
+	}
+	n.natUpdated()
+	if n.cfg.Mode == Persistent && n.up.ready {
+		n.updateNetwork(false, func(bool) {}) // it began as the first of its network
 	}
 }
 

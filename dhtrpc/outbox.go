@@ -9,11 +9,11 @@ import (
 )
 
 // outbox holds requests that wait for the congestion window or for the socket's limits. Its fields are guarded by the
-// node's lock, but for sent.
+// node's lock, but for again.
 type outbox struct {
 	sessions map[*session]struct{} // all that have not ended
 	window   window
-	sent     atomic.Int64 // datagrams sent since the window was last told
+	again    atomic.Int64 // datagrams sent again since the window was last told
 	drains   time.Time    // when the window goes on to its next slot
 	waiting  []*call      // first come, first served
 }
@@ -34,12 +34,15 @@ func (o *outbox) transmit(c *call) error {
 		o.waiting = append(o.waiting, c)
 		return nil
 	}
+	if err == nil {
+		o.window.sent()
+	}
 	return err
 }
 
-// advance tells the window what was sent, and what time it is.
+// advance tells the window what was sent again, and what time it is.
 func (o *outbox) advance(now time.Time) {
-	for range o.sent.Swap(0) {
+	for range o.again.Swap(0) {
 		o.window.sent()
 	}
 	if o.drains.IsZero() || now.Sub(o.drains) > windowSlots*windowSlot {
