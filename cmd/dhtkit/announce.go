@@ -127,7 +127,7 @@ func (v *announceVerb) round(ctx context.Context, s *session) (stored int, err e
 			return stored, refusal(err)
 		}
 		stored++
-		s.console.result(n.Addr.String(), &storedRecord{Type: "stored", InfoHash: v.hash, ID: n.ID, Addr: n.Addr, Time: now()})
+		s.console.result(n.Addr.String(), &storedRecord{Type: "stored", InfoHash: &v.hash, ID: n.ID, Addr: n.Addr, Time: now()})
 		if stored == v.flags.max {
 			break
 		}

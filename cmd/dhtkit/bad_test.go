@@ -39,6 +39,18 @@ func TestBadInput(t *testing.T) {
 		{name: "announce too much", args: "announce " + infoHash + " 1 2", says: []string{`"2"`}},
 		{name: "announce without a pause", args: "announce --every 0s " + infoHash + " 1", says: []string{"--every"}},
 
+		{name: "get nothing", args: "get", says: []string{"target", "dhtkit get --help"}},
+		{name: "get what is no target", args: "get abc", says: []string{`"abc"`, "40 hex digits", "64 hex digits"}},
+		{name: "get in two forms", args: "get --raw --bencode " + infoHash, says: []string{"--raw", "--bencode"}},
+		{name: "salt that is not hex", args: "get --salt hex:0 " + infoHash, says: []string{`"hex:0"`}},
+		{name: "long salt", args: "get --salt " + strings.Repeat("x", 65) + " " + infoHash, says: []string{"65", "64"}},
+		{name: "put nothing", args: "put", says: []string{"value", "dhtkit put --help"}},
+		{name: "put too much", args: "put " + strings.Repeat("x", 997), says: []string{"1000"}},
+		{name: "put a bad value", args: "put hex:zz", says: []string{`"hex:zz"`}},
+		{name: "put unsigned with a version", args: "put --seq 3 x", says: []string{"--key"}},
+		{name: "put a negative version", args: "put --key k --seq -1 x", says: []string{"--seq"}},
+		{name: "put never again", args: "put --republish -1s x", says: []string{"--republish -1s"}},
+
 		{name: "short id", args: "find 00ff", says: []string{`"00ff"`}},
 		{name: "no nodes wanted", args: "find -k 0 " + infoHash, says: []string{"-k 0"}},
 

@@ -168,7 +168,7 @@ func (l *peersLookup) store(ctx context.Context, lookup *mainline.PeerLookup) er
 			return refusal(err)
 		}
 		l.tally.stored.Add(1)
-		l.console.result("", &storedRecord{Type: "stored", InfoHash: l.hash, ID: n.ID, Addr: n.Addr, Time: now()})
+		l.console.result("", &storedRecord{Type: "stored", InfoHash: &l.hash, ID: n.ID, Addr: n.Addr, Time: now()})
 		l.console.detail("dhtkit: %v stored the announcement of %v", n.Addr, l.hash)
 	}
 	return l.peers(ctx, l.s.net.node.GetPeers(l.hash))

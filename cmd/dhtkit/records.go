@@ -54,7 +54,8 @@ type (
 
 	storedRecord struct {
 		Type     string         `json:"type"`
-		InfoHash krpc.ID        `json:"info_hash"`
+		InfoHash *krpc.ID       `json:"info_hash,omitempty"`
+		Target   *krpc.ID       `json:"target,omitempty"` // of put
 		ID       krpc.ID        `json:"id"`
 		Addr     netip.AddrPort `json:"addr"`
 		Time     stamp          `json:"time"`

@@ -55,6 +55,14 @@ func parseValue(text string) (any, error) {
 	return text, nil
 }
 
+// parseTyped is parseValue for a value that is text unless a prefix says otherwise.
+func parseTyped(text string) (any, error) {
+	if digits(text) {
+		return text, nil
+	}
+	return parseValue(text)
+}
+
 // digits reports whether text is a number as bencode would write it.
 func digits(text string) bool {
 	n, err := strconv.ParseInt(text, 10, 64)
