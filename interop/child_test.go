@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +63,9 @@ func start(t *testing.T, stop func(*exec.Cmd, io.Closer) error, program string, 
 	})
 	return c
 }
+
+// terminate asks a process to leave that has no other way to be told.
+func terminate(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Signal(syscall.SIGTERM) }
 
 // read passes the lines of r on, and drops them once the test has ended.
 func (c *child) read(r io.Reader) {

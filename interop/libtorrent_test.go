@@ -3,6 +3,7 @@ package interop
 import (
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"testing"
 
@@ -29,17 +30,11 @@ func startLibtorrents(t *testing.T, net, nodes int, bootstrap string) libtorrent
 // startMixed starts a network of nodes of ours and of libtorrent's, in which everybody can be found.
 func startMixed(t *testing.T, net, ours, theirs int) ([]*mainline.Node, libtorrents) {
 	t.Helper()
-	our := startOurs(t, net, ours, mainline.Config{})
+	our := startOurs(t, fmt.Sprintf("127.%d.%%d.1", net), ours, mainline.Config{})
 	lt := startLibtorrents(t, net+1, theirs, our[0].Addr().String())
 	for i, c := range lt.nodes {
-		await(t, "our first node knows "+c.Addr, func() bool {
-			for _, n := range our[0].Nodes() {
-				if n.Addr.String() == c.Addr {
-					return true
-				}
-			}
-			return false
-		})
+		addr := netip.MustParseAddrPort(c.Addr)
+		await(t, "our first node knows "+c.Addr, func() bool { return knows(our[0], addr) })
 		await(t, c.Addr+" knows nodes", func() bool { return len(lt.table(t, i)) > 0 })
 	}
 	return our, lt

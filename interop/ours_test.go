@@ -16,24 +16,33 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startOurs starts nodes of ours in this process, node i on 127.net.i.1, which join through the first and through
-// cfg.Bootstrap. Their ids depend on net and i only.
-func startOurs(t *testing.T, net, nodes int, cfg mainline.Config) []*mainline.Node {
+// startOurs starts nodes of ours in this process, node i on an address like "127.71.%d.1". They join through the first and
+// through cfg.Bootstrap, one after the other. Their ids depend on hosts and i only.
+func startOurs(t *testing.T, hosts string, nodes int, cfg mainline.Config) []*mainline.Node {
 	t.Helper()
 	cfg.Private = true
 	cfg.Bootstrap = slices.Clone(cfg.Bootstrap)
 	var ours []*mainline.Node
 	for i := range nodes {
-		cfg.ID = sha1.Sum(fmt.Appendf(nil, "dhtkit interop ours %d/%d", net, i))
-		n, err := mainline.Listen(fmt.Sprintf("127.%d.%d.1:0", net, i), cfg)
+		host := fmt.Sprintf(hosts, i)
+		cfg.ID = sha1.Sum([]byte("dhtkit interop " + host))
+		n, err := mainline.Listen(host+":0", cfg)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, n.Close()) })
+		ours = append(ours, n)
 		if i == 0 {
 			cfg.Bootstrap = append(cfg.Bootstrap, n.Addr().String())
+			continue
 		}
-		ours = append(ours, n)
+		require.NoError(t, n.Ready(limited(t)))
+		await(t, "our first node knows the others", func() bool { return knows(ours[0], n.Addr()) })
 	}
 	return ours
+}
+
+// knows reports whether a node of ours has that at addr in its table.
+func knows(n *mainline.Node, addr netip.AddrPort) bool {
+	return slices.ContainsFunc(n.Nodes(), func(c krpc.Node) bool { return c.Addr == addr })
 }
 
 // contactOf returns a node of ours as the scripts name theirs.
@@ -88,7 +97,7 @@ func limited(t *testing.T) context.Context {
 // await polls a condition that others bring about until it holds.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	pace := time.NewTicker(patience / 1000)
+	pace := time.NewTicker(patience / 6000)
 	defer pace.Stop()
 	for deadline := time.Now().Add(patience); !holds(); <-pace.C {
 		require.True(t, time.Now().Before(deadline), "not within %v: %s", patience, what)
