@@ -1,6 +1,7 @@
 package mainline
 
 import (
+	"crypto/ed25519"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -65,6 +66,10 @@ type vectors struct {
 	BEP44 struct {
 		Spec, Own  []itemRow
 		MustReject []rejectRow `json:"must_reject"`
+	}
+	BEP46 []struct {
+		K, Salt, Target hexBytes
+		Magnet          string
 	}
 }
 
@@ -150,6 +155,7 @@ func TestVectors(t *testing.T) {
 		{"bep42", checkSecureIDs, 131},
 		{"bep33", checkFilters, 22},
 		{"bep44", checkItems, 129},
+		{"bep46", checkMagnets, 10},
 	} {
 		t.Run(section.name, func(t *testing.T) {
 			c := &checker{T: t}
@@ -235,5 +241,18 @@ func checkFilters(c *checker, v *vectors) {
 		f, o := Filter(v.BEP33.Filters[x.A].Filter), Filter(v.BEP33.Filters[x.B].Filter)
 		f.Union(&o)
 		c.equal(v.BEP33.Filters[x.Result].Filter, hexBytes(f[:]))
+	}
+}
+
+func checkMagnets(c *checker, v *vectors) {
+	for _, x := range v.BEP46 {
+		m := MutableTorrent{Key: ed25519.PublicKey(x.K), Salt: x.Salt}
+		c.equal(x.Magnet, m.String())
+		target := m.Target()
+		c.equal(x.Target, hexBytes(target[:]))
+		got, err := ParseMagnet(x.Magnet)
+		c.equal(nil, err)
+		c.equal(x.K, hexBytes(got.Key))
+		c.equal(x.Salt, hexBytes(got.Salt))
 	}
 }
