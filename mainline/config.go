@@ -37,6 +37,7 @@ type Config struct {
 	Version   string            // "v" of our messages, 4 bytes; "" means "DK\x00\x01", "-" none
 	Peers     PeerStore         // where announced peers are kept; nil means NewPeerStore with its defaults
 	Items     ItemStore         // where items are kept that others put; nil means NewItemStore, without PerSource if Private
+	Samples   time.Duration     // how long a sample of our info hashes stays the same (BEP 51), to 6h; 0 means 5 min, negative: give none
 	Rate      float64           // queries per second; 0 means 250, or no limit on a private network; negative no limit
 	Timeout   time.Duration     // a silent node has failed after this; 0 means 4s
 	Window    int               // queries in flight of the whole node; 0 means 1024

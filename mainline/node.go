@@ -1,6 +1,7 @@
 package mainline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -15,11 +16,12 @@ import (
 // Node is one node of the Mainline DHT: it answers ping, find_node, get_peers and announce_peer, keeps its tables alive and
 // looks up peers and nodes. It is safe for concurrent use; the handles it returns are not.
 type Node struct {
-	cfg    Config      // immutable after New
-	ends   []*Endpoint // at least one, likewise
-	items  *items
-	closed chan struct{}
-	once   sync.Once // closes it
+	cfg     Config      // immutable after New
+	ends    []*Endpoint // at least one, likewise
+	items   *items
+	samples *samples // nil: none are given
+	closed  chan struct{}
+	once    sync.Once // closes it
 }
 
 // Listen opens a UDP socket at addr, and one at each further address, and starts a node. An address is "HOST:PORT"; no host
@@ -56,6 +58,9 @@ func Listen(addr string, cfg Config, more ...string) (*Node, error) {
 func New(cfg Config, conns ...socket.Conn) (*Node, error) {
 	n := &Node{cfg: cfg.withDefaults(), closed: make(chan struct{})}
 	n.items = &items{store: n.cfg.Items, budget: newCheckBudget()}
+	if n.cfg.Samples >= 0 {
+		n.samples = &samples{interval: min(cmp.Or(n.cfg.Samples, sampleInterval), maxSampleInterval)}
+	}
 	first := n.cfg.ID
 	if first.IsZero() {
 		first = n.cfg.randomID("id", 0)

@@ -19,17 +19,19 @@ var handlers = map[string]func(*Endpoint, *krpc.Query){
 	krpc.MethodAnnouncePeer: (*Endpoint).serveAnnouncePeer,
 	krpc.MethodGet:          (*Endpoint).serveGet,
 	krpc.MethodPut:          (*Endpoint).servePut,
+	krpc.MethodSample:       (*Endpoint).serveSample,
 	"":                      (*Endpoint).serveUnknown,
 }
 
 // answer is the scratch of one endpoint's handlers: results are passed by reference and reused, so that serving
 // allocates nothing.
 type answer struct {
-	nodes krpc.NodesResults
-	peers krpc.GetPeersResults
-	item  krpc.GetResults
-	other []routing.Node // of the other family
-	token [tokenLen]byte
+	nodes  krpc.NodesResults
+	peers  krpc.GetPeersResults
+	item   krpc.GetResults
+	sample krpc.SampleResults
+	other  []routing.Node // of the other family
+	token  [tokenLen]byte
 
 	filters *[2]Filter // what a scrape answers: seeds, others; made when the first is asked for
 }

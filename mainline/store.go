@@ -139,6 +139,31 @@ func (s *MemoryStore) Scrape(ih krpc.ID, seeds, peers *Filter, now time.Time) bo
 	return len(entries) > 0
 }
 
+// AppendHashes appends up to n info hashes that have peers, a random sample if there are more.
+func (s *MemoryStore) AppendHashes(dst []krpc.ID, n int, now time.Time) (hashes []krpc.ID, stored int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clock := s.clock(now)
+	for i := len(s.hashes) - 1; i >= 0; i-- { // from the end: drop moves the last one
+		if ih := s.hashes[i]; s.live(ih, clock) == 0 {
+			s.drop(ih, s.swarms[ih])
+		}
+	}
+	stored = len(s.hashes)
+	if stored <= n {
+		return append(dst, s.hashes...), stored
+	}
+	base := len(dst)
+	for last := stored - n; last < stored; last++ { // Floyd's sample: n draws, none twice
+		h := s.hashes[s.cfg.Rand.IntN(last+1)]
+		if slices.Contains(dst[base:], h) {
+			h = s.hashes[last]
+		}
+		dst = append(dst, h)
+	}
+	return dst, stored
+}
+
 // current returns the peers under ih that have not expired.
 func (s *MemoryStore) current(ih krpc.ID, now time.Time) []entry {
 	sw := s.swarms[ih]
