@@ -56,8 +56,8 @@ func TestAnHourWithoutLink(t *testing.T) {
 }
 
 func TestFullNodesKeepEachOther(t *testing.T) {
-	nodes := size(300, 120)
-	run := lab.FleetRun{Nodes: nodes, Seed: 3, Boot: 10 * time.Minute, For: 2 * time.Hour, Churn: true, Firewalled: 0.4}
+	nodes := size(300, 60)
+	run := lab.FleetRun{Nodes: nodes, Seed: 3, Boot: 10 * time.Minute, For: 90 * time.Minute, Churn: true, Firewalled: 0.4}
 	res := fleet(t, run)
 	gone, minutes := 0., 0
 	for _, p := range res.Points {
