@@ -1,6 +1,7 @@
 package mainline
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 	"time"
@@ -42,6 +43,11 @@ func (e *Endpoint) Nodes() []krpc.Node { return nodesOf(e.rpc.Nodes()) }
 // RPC returns the layer below, for queries of any other method, own walks and statistics.
 func (e *Endpoint) RPC() *krpc.RPC { return e.rpc }
 
+// Query asks the node at addr, from an endpoint of its family, and waits for the answer. See krpc.RPC.Query for errors.
+func (n *Node) Query(ctx context.Context, addr netip.AddrPort, args krpc.Args) (*krpc.Reply, error) {
+	return n.toward(addr).rpc.Query(ctx, addr, args)
+}
+
 // reaches reports whether the endpoint can send to an address.
 func (e *Endpoint) reaches(a netip.AddrPort) bool { return a.Addr().Unmap().Is6() == e.IPv6() }
 
@@ -73,12 +79,22 @@ func (n *Node) nearest(target routing.Key, v6 bool) *Endpoint {
 	return best
 }
 
-// askers returns the endpoints that look for target: one of each family.
+// askers returns the endpoints that look for target, one of each family: that with the id nearest to target, of those that
+// know anybody if some do.
 func (n *Node) askers(target krpc.ID) (ends []*Endpoint) {
 	for _, v6 := range []bool{false, true} {
-		if e := n.nearest(target.Key(), v6); e != nil {
-			ends = append(ends, e)
+		best := n.nearest(target.Key(), v6)
+		if best == nil {
+			continue
 		}
+		if best.Len() == 0 {
+			for _, e := range n.ends {
+				if e.IPv6() == v6 && e.Len() > best.Len() {
+					best = e
+				}
+			}
+		}
+		ends = append(ends, best)
 	}
 	return ends
 }

@@ -2,6 +2,7 @@ package mainline_test
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -230,4 +231,36 @@ func TestSeveralAddressesOfOneFamily(t *testing.T) {
 		}
 		require.Equal(t, 1, peers, "what is stored at one endpoint is served at all")
 	})
+}
+
+func TestListenOnBothFamilies(t *testing.T) {
+	if c, err := net.ListenPacket("udp6", "[::1]:0"); err != nil {
+		t.Skip("no IPv6 here: ", err)
+	} else {
+		c.Close()
+	}
+	listen := func(bootstrap ...string) *mainline.Node {
+		n, err := mainline.Listen("127.0.0.1:0", mainline.Config{Private: true, Bootstrap: bootstrap}, "[::1]:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { n.Close() })
+		return n
+	}
+	a := listen()
+	b := listen(a.Endpoints()[0].Addr().String(), a.Endpoints()[1].Addr().String())
+	require.NoError(t, b.Ready(t.Context()))
+	stored := map[netip.AddrPort]bool{}
+	for n, err := range b.Announce(krpc.ID{1}, 7000).Stored(t.Context()) {
+		require.NoError(t, err)
+		stored[n.Addr] = true
+	}
+	require.Equal(t, map[netip.AddrPort]bool{a.Endpoints()[0].Addr(): true, a.Endpoints()[1].Addr(): true}, stored)
+	for _, e := range a.Endpoints() {
+		r, err := b.Query(t.Context(), e.Addr(), krpc.GetPeersArgs{InfoHash: krpc.ID{1}})
+		require.NoError(t, err)
+		for p := range r.Values {
+			require.Equal(t, e.IPv6(), p.Addr().Is6())
+		}
+	}
+	_, err := mainline.Listen("127.0.0.1:0", mainline.Config{Private: true}, a.Endpoints()[1].Addr().String())
+	require.ErrorContains(t, err, a.Endpoints()[1].Addr().String(), "taken")
 }

@@ -49,9 +49,9 @@ type Pong struct {
 	External netip.AddrPort // our address as the node sees it (BEP 42); not valid if it does not say
 }
 
-// Ping asks the node at addr whether it is there. See krpc.RPC.Query for errors.
+// Ping asks the node at addr whether it is there. See Query for errors.
 func (n *Node) Ping(ctx context.Context, addr netip.AddrPort) (Pong, error) {
-	r, err := n.toward(addr).rpc.Query(ctx, addr, krpc.PingArgs{})
+	r, err := n.Query(ctx, addr, krpc.PingArgs{})
 	if err != nil {
 		return Pong{}, err
 	}

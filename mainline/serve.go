@@ -104,7 +104,11 @@ func (e *Endpoint) serveGetPeers(q *krpc.Query) {
 	}
 	res := &e.out.peers
 	e.closest(&res.NodesResults, q, args.InfoHash.Key())
-	res.Token = e.appendToken(e.out.token[:0], q.From.Addr.Addr(), args.InfoHash, q.At)
+	addr := q.From.Addr.Addr()
+	res.Token = nil
+	if s, ok := e.node.cfg.Peers.(Admitter); !ok || s.Admits(args.InfoHash, addr, q.At) {
+		res.Token = e.appendToken(e.out.token[:0], addr, args.InfoHash, q.At)
+	}
 	e.peersFor(res, q, args)
 	q.Reply(res)
 	e.served(q)

@@ -257,7 +257,7 @@ func TestWantNamesTheLists(t *testing.T) {
 }
 
 func TestRepliesStayWithinTheirBound(t *testing.T) {
-	store := NewPeerStore(StoreConfig{})
+	store := NewPeerStore(StoreConfig{PerHash: 4000})
 	ih := krpc.ID{1}
 	for i := range 1500 {
 		ip4 := netip.AddrFrom4([4]byte{30, 1, byte(i >> 8), byte(i)})
@@ -269,10 +269,12 @@ func TestRepliesStayWithinTheirBound(t *testing.T) {
 	for _, tid := range []string{"", strings.Repeat("t", 32)} {
 		for i, from := range []netip.AddrPort{asker, asker6} {
 			for _, want := range []krpc.Want{0, krpc.WantBoth} {
-				answers := exchangeAt(n.ends[i], from, query(tid, krpc.GetPeersArgs{InfoHash: ih, Want: want}))
+				q := query(tid, krpc.GetPeersArgs{InfoHash: ih, Want: want})
+				answers := exchangeAt(n.ends[i], from, q)
 				m := parsed(t, answers)
-				require.LessOrEqual(t, len(answers[0]), maxReply)
-				require.Greater(t, len(answers[0]), maxReply-21-4, "no room for another peer")
+				bound := min(maxReply, 12*len(q)) // see krpc.Config.Amplify
+				require.LessOrEqual(t, len(answers[0]), bound)
+				require.Greater(t, len(answers[0]), bound-21-4, "no room for another peer")
 				values := 0
 				for p := range m.Values {
 					require.Equal(t, from.Addr().Is6(), p.Addr().Is6())
@@ -394,4 +396,22 @@ func TestTheOrderOfChecks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A full store says so beforehand: whom it would not take gets no token, whom it has may come again (BEP 33).
+func TestAFullStoreGivesNoToken(t *testing.T) {
+	store := NewPeerStore(StoreConfig{PerHash: 2, Lifetime: time.Hour})
+	ih, first := krpc.ID{1}, netip.MustParseAddrPort("30.1.1.1:1")
+	store.Announce(ih, first, false, testStart)
+	n := stepped(t, Config{Peers: store}, 20)
+	token := func(from netip.AddrPort, ih krpc.ID) []byte {
+		m := parsed(t, exchange(n, from, query("aa", krpc.GetPeersArgs{InfoHash: ih})))
+		require.True(t, m.HasNodes())
+		return m.Token()
+	}
+	require.Len(t, token(asker, ih), tokenLen)
+	store.Announce(ih, netip.MustParseAddrPort("30.1.1.2:1"), false, testStart)
+	require.Nil(t, token(asker, ih))
+	require.Len(t, token(first, ih), tokenLen)
+	require.Len(t, token(asker, krpc.ID{2}), tokenLen)
 }

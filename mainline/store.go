@@ -20,6 +20,12 @@ type PeerStore interface {
 	AppendPeers(dst []netip.AddrPort, ih krpc.ID, v6 bool, n int, now time.Time) []netip.AddrPort
 }
 
+// Admitter is what a PeerStore is besides if it knows beforehand whether it would take a peer, as MemoryStore does: whom it
+// would not gets no token, and does not announce in vain (BEP 33).
+type Admitter interface {
+	Admits(ih krpc.ID, ip netip.Addr, now time.Time) bool
+}
+
 // StoreConfig bounds a PeerStore.
 type StoreConfig struct {
 	PerHash  int           // peers per info hash; 0 means 2000
@@ -106,6 +112,14 @@ func (s *MemoryStore) Announce(ih krpc.ID, peer netip.AddrPort, seed bool, now t
 	}
 	s.insert(ih, e)
 	return true
+}
+
+// Admits reports whether Announce would take a peer at ip under ih now.
+func (s *MemoryStore) Admits(ih krpc.ID, ip netip.Addr, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	peers, as16 := s.current(ih, now), ip.As16()
+	return len(peers) < s.cfg.PerHash || slices.ContainsFunc(peers, func(e entry) bool { return e.ip == as16 })
 }
 
 // AppendPeers appends a random sample of the peers that have not expired.
