@@ -67,7 +67,11 @@ func (c Config) withDefaults() Config {
 		c.Far = routing.WideFar
 	}
 	if c.Peers == nil {
-		c.Peers = NewPeerStore(StoreConfig{Own: c.randomID("store", 0), Rand: c.rand("store")})
+		peers := StoreConfig{Own: c.randomID("store", 0), Rand: c.rand("store")}
+		if c.Private {
+			peers.PerSource = -1
+		}
+		c.Peers = NewPeerStore(peers)
 	}
 	if c.Items == nil {
 		items := ItemStoreConfig{Own: c.randomID("items", 0), Rand: c.rand("items")}

@@ -57,7 +57,9 @@ func loadItems(n *Node, saved json.RawMessage, now time.Time) error {
 
 // moved tells the stores the id by which they judge what is far, when it changes.
 func (n *Node) moved(id krpc.ID) {
-	if s, ok := n.cfg.Items.(interface{ SetOwn(krpc.ID) }); ok {
-		s.SetOwn(id)
+	for _, store := range []any{n.cfg.Items, n.cfg.Peers} {
+		if s, ok := store.(interface{ SetOwn(krpc.ID) }); ok {
+			s.SetOwn(id)
+		}
 	}
 }

@@ -60,6 +60,10 @@ func TestStoreBoundsHoldExactly(t *testing.T) {
 				sum += len(sw.peers)
 			}
 			require.Equal(t, peers, sum)
+			for _, n := range s.sources {
+				sum -= int(n)
+			}
+			require.Zero(t, sum)
 		}
 	}
 	require.Equal(t, 600, most, "the bound is reached")
@@ -94,4 +98,33 @@ func TestStoreSamplesAreRandom(t *testing.T) {
 		}
 	}
 	require.Less(t, shared, 25)
+}
+
+func TestStoreGivesASourceLittle(t *testing.T) {
+	s := NewPeerStore(StoreConfig{})
+	hash := func(i int) krpc.ID { return krpc.ID{byte(i >> 8), byte(i), 1} }
+	v6 := func(net, host int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0: 0x2a, 7: byte(net), 14: byte(host >> 8), 15: byte(host)}), 1)
+	}
+	count := func(announce func(i int) bool) (stored int) {
+		for i := range 1000 {
+			if announce(i) {
+				stored++
+			}
+		}
+		return stored
+	}
+	require.Equal(t, 100, count(func(i int) bool { return s.Announce(hash(i), peerAt(1), false, testStart) }), "one address, many hashes")
+	require.True(t, s.Announce(hash(5), peerAt(1), false, testStart), "it may refresh")
+	require.Equal(t, 100, count(func(i int) bool { return s.Announce(hash(0), v6(1, i), false, testStart) }), "one /64")
+	require.True(t, s.Announce(hash(0), v6(2, 1), false, testStart))
+	later := testStart.Add(46 * time.Minute)
+	for i := range 1000 {
+		s.AppendPeers(nil, hash(i), false, 1, later)
+	}
+	require.Empty(t, s.sources, "what expired does not count")
+	require.True(t, s.Announce(hash(1), peerAt(1), false, later))
+
+	s = NewPeerStore(StoreConfig{PerSource: -1})
+	require.Equal(t, 1000, count(func(i int) bool { return s.Announce(hash(i), peerAt(1), false, testStart) }))
 }

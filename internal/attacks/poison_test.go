@@ -35,7 +35,7 @@ func TestPoisoningByQueries(t *testing.T) {
 	require.Zero(t, len(s.node.RPC().Nearest(s.node.ID().Key(), 100)))
 	virtual := time.Duration(total) * 10 * time.Millisecond
 	require.LessOrEqual(t, len(pings), int(virtual/time.Second)+1)
-	require.Greater(t, len(pings), 10, "it does try some")
+	require.Greater(t, len(pings), 4, "it does try some")
 	for i := 1; i < len(pings); i++ {
 		require.GreaterOrEqual(t, pings[i].Sub(pings[i-1]), time.Second)
 	}
