@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/routing"
@@ -54,7 +55,8 @@ type ItemPut struct {
 	holders map[routing.Node]bool // nodes that hold any version
 	has     map[routing.Node]bool // nodes that hold this one
 	write   *Write
-	unless  func() bool // asked before writing: true means that it is not necessary
+	again   []*krpc.Batch // of the writes, those to nodes that hold this one
+	unless  func() bool   // asked before writing: true means that it is not necessary
 }
 
 // PutItem prepares to store an item at the nodes closest to its target. Nodes forget it after two hours and more, so it has
@@ -90,7 +92,8 @@ func (p *ItemPut) Stats() routing.Stats {
 
 // Stored does the lookup, then streams the nodes that took the item. The error is last: what Verify says of the item, the
 // lookup's error, ErrNoToken, *ConflictError if the lookup found a newer version, or another than that of Cas, or if more
-// nodes refused the item for that reason than took it, and routing.ErrNoAnswer if none took it.
+// nodes refused the item for that reason than took it, and routing.ErrNoAnswer if none took it. A node that has this very
+// version and takes no version twice (bittorrent-dht answers 302) has not refused it, nor is it streamed.
 func (p *ItemPut) Stored(ctx context.Context) iter.Seq2[krpc.Node, error] {
 	return func(yield func(krpc.Node, error) bool) {
 		if err := p.look(ctx); err != nil {
@@ -103,11 +106,11 @@ func (p *ItemPut) Stored(ctx context.Context) iter.Seq2[krpc.Node, error] {
 		p.write = p.writes()
 		taken := 0
 		for r, err := range p.write.Replies(ctx) {
-			if err != nil && p.conflict(taken) == nil {
-				yield(krpc.Node{}, err)
-				return
-			}
 			if err != nil {
+				if conflict, kept := p.refusals(taken); conflict == nil && kept == 0 {
+					yield(krpc.Node{}, err)
+					return
+				}
 				break
 			}
 			taken++
@@ -115,8 +118,8 @@ func (p *ItemPut) Stored(ctx context.Context) iter.Seq2[krpc.Node, error] {
 				return
 			}
 		}
-		if err := p.conflict(taken); err != nil {
-			yield(krpc.Node{}, err)
+		if conflict, _ := p.refusals(taken); conflict != nil {
+			yield(krpc.Node{}, conflict)
 		}
 	}
 }
@@ -184,22 +187,29 @@ func (p *ItemPut) note(r *krpc.Reply) {
 	}
 }
 
-// writes prepares one batch, or two if a cas goes to those that hold a version and not to the others.
+// writes prepares a batch for the nodes that hold this version, one for those that hold another and one for the rest, to
+// which no cas goes.
 func (p *ItemPut) writes() *Write {
 	w := &Write{node: p.lookup.node}
 	plain := p.item.args()
 	swap := plain
 	swap.Cas, swap.HasCas = p.cas, p.hasCas
 	for _, part := range p.lookup.parts {
-		var holding, others []krpc.Contact
+		var again, holding, others []krpc.Contact
 		for _, c := range part.writable() {
 			switch {
 			case p.lookup.bad[c.Node]:
+			case p.has[c.Node]:
+				again = append(again, c)
 			case p.hasCas && p.holders[c.Node]:
 				holding = append(holding, c)
 			default:
 				others = append(others, c)
 			}
+		}
+		if len(again) > 0 {
+			b := part.end.rpc.QueryAll(again, swap)
+			w.batches, p.again = append(w.batches, b), append(p.again, b)
 		}
 		if len(holding) > 0 {
 			w.batches = append(w.batches, part.end.rpc.QueryAll(holding, swap))
@@ -211,16 +221,22 @@ func (p *ItemPut) writes() *Write {
 	return w
 }
 
-// conflict returns a *ConflictError if more nodes refused the item for its version than took it, else nil.
-func (p *ItemPut) conflict(taken int) error {
+// refusals returns a *ConflictError if more nodes refused the item for its version than took it, else nil, and how many
+// have it and did not want it once more.
+func (p *ItemPut) refusals(taken int) (conflict error, kept int) {
 	e := &ConflictError{Taken: taken}
 	for _, b := range p.write.batches {
-		if last, n := b.Refused(); n > 0 {
+		last, n := b.Refused()
+		switch {
+		case n == 0:
+		case last.Code == krpc.CodeSeqTooLow && slices.Contains(p.again, b):
+			kept += n
+		default:
 			e.Refused, e.Reason = e.Refused+n, last
 		}
 	}
-	if e.Refused <= taken {
-		return nil
+	if e.Refused <= taken+kept {
+		return nil, kept
 	}
-	return e
+	return e, kept
 }

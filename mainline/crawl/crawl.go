@@ -21,7 +21,7 @@ import (
 type Config struct {
 	Window   int           // queries in flight that are not late; 0 means 128
 	Tries    int           // queries to a contact that never answered; 0 means 2
-	Targets  int           // random targets each node is asked for besides its own id; 0 means one for every other node, which finds 998 of 1000 nodes in a network like the public one
+	Targets  int           // random targets each node is asked for besides its own id; 0 means 1, which finds 99 of 100 nodes in a network like the public one
 	MaxNodes int           // stop after so many nodes; 0 means no limit
 	Timeout  time.Duration // a silent contact has failed after this; 0 means 4s
 	Seed     uint64        // of the random targets; 0 means a random one
@@ -74,7 +74,7 @@ func New(n *mainline.Node, cfg Config) *Crawl {
 		late:  make(map[netip.AddrPort]bool),
 		stats: Stats{Losses: make(map[string]uint64)},
 	}
-	c.front.every, c.front.more = cfg.Targets > 0, uint8(min(max(cfg.Targets-1, 0), 255))
+	c.front.more = uint8(min(max(cfg.Targets, 1)-1, 255))
 	c.asker = c.rpc.NewAsker(func(routing.Node) krpc.Args { return c.args }, false).AnyID()
 	return c
 }
@@ -96,13 +96,26 @@ func (c *Crawl) Stats() Stats {
 // cause of ctx, *krpc.BootstrapError, routing.ErrNoNodes if there was nobody to start from, routing.ErrNoAnswer if nobody
 // answered.
 func (c *Crawl) Nodes(ctx context.Context) iter.Seq2[Found, error] {
-	return func(yield func(Found, error) bool) { run(ctx, c, c.asker, yield) }
-}
-
-// advance sends queries while the window has room.
-func (c *Crawl) advance() []Found {
-	c.fill()
-	return nil
+	return func(yield func(Found, error) bool) {
+		defer c.asker.Close()
+		if err := c.seed(ctx); err != nil {
+			yield(Found{}, err)
+			return
+		}
+		for c.fill(); !c.over(); c.fill() {
+			ev, err := c.asker.Wait(ctx)
+			if err != nil {
+				yield(Found{}, err)
+				return
+			}
+			if found, ok := c.settle(ev); ok && !yield(found, nil) {
+				return
+			}
+		}
+		if err := c.err(); err != nil {
+			yield(Found{}, err)
+		}
+	}
 }
 
 // over reports whether nothing is in flight and nothing more will be.
@@ -140,10 +153,7 @@ func (c *Crawl) done() bool {
 func (c *Crawl) fill() {
 	for c.open < c.cfg.Window && !c.done() {
 		n, target, ok := c.front.next()
-		switch {
-		case !ok && c.open+len(c.late) == 0 && c.front.sweep():
-			continue
-		case !ok:
+		if !ok {
 			return
 		}
 		c.args.Target = target
@@ -161,16 +171,16 @@ func (c *Crawl) fill() {
 	}
 }
 
-// settle takes one event and returns the node that answered for the first time, if one did.
-func (c *Crawl) settle(ev routing.Event[*krpc.Reply]) []Found {
+// settle takes one event and returns a node that answered for the first time.
+func (c *Crawl) settle(ev routing.Event[*krpc.Reply]) (Found, bool) {
 	addr := ev.Node.Addr
 	switch ev.Outcome {
 	case routing.Room:
-		return nil
+		return Found{}, false
 	case routing.Late:
 		c.open--
 		c.late[addr] = true
-		return nil
+		return Found{}, false
 	}
 	if c.late[addr] {
 		delete(c.late, addr)
@@ -179,31 +189,27 @@ func (c *Crawl) settle(ev routing.Event[*krpc.Reply]) []Found {
 	}
 	if ev.Outcome == routing.Failed {
 		c.lost(addr, ev.Err)
-		return nil
+		return Found{}, false
 	}
 	return c.found(addr, ev.Reply)
 }
 
-func (c *Crawl) found(addr netip.AddrPort, r *krpc.Reply) []Found {
+func (c *Crawl) found(addr netip.AddrPort, r *krpc.Reply) (Found, bool) {
 	c.rtts.Add(r.RTT)
 	id := krpc.IDOf(r.From.Key)
-	first := c.front.answered(addr, id, func(yield func(routing.Node) bool) {
-		for n := range r.Contacts {
-			if n.Key != c.rpc.Key() && !yield(n) {
-				return
-			}
+	by, first := c.front.answered(addr, id)
+	for n := range r.Contacts {
+		if n.Key != c.rpc.Key() {
+			c.front.add(n.Addr, krpc.IDOf(n.Key), by)
 		}
-	})
+	}
 	c.count(func(s *Stats) {
 		s.Answered++
 		if first {
 			s.Nodes++
 		}
 	})
-	if !first {
-		return nil
-	}
-	return []Found{{Node: krpc.Node{ID: id, Addr: addr}, Version: string(r.Version()), RTT: r.RTT}}
+	return Found{Node: krpc.Node{ID: id, Addr: addr}, Version: string(r.Version()), RTT: r.RTT}, first
 }
 
 func (c *Crawl) lost(addr netip.AddrPort, err error) {
