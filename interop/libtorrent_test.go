@@ -68,6 +68,44 @@ func (lt libtorrents) lookup(t *testing.T, node int, infoHash krpc.ID) []string 
 	return result.Peers
 }
 
+// put lets a node put a value, which it encodes anew, and returns the number of nodes that took it.
+func (lt libtorrents) put(t *testing.T, node int, value []byte) (stored int) {
+	t.Helper()
+	var result struct{ Stored int }
+	lt.do(t, "put", fields{"node": node, "value": hex.EncodeToString(value)}, &result)
+	return result.Stored
+}
+
+// get lets a node look for an immutable item.
+func (lt libtorrents) get(t *testing.T, node int, target krpc.ID) (found version) {
+	t.Helper()
+	lt.do(t, "get", fields{"node": node, "target": target.String()}, &found)
+	return found
+}
+
+// putSigned lets a node sign and put the version after that which it finds.
+func (lt libtorrents) putSigned(t *testing.T, node int, a author, salt, text string) (signed version, stored int) {
+	t.Helper()
+	var result struct {
+		version
+		Stored int
+	}
+	lt.do(t, "put_signed", fields{
+		"node": node, "seed": hex.EncodeToString(a.seed), "key": hex.EncodeToString(a.public()),
+		"salt": hex.EncodeToString([]byte(salt)), "text": hex.EncodeToString([]byte(text)),
+	}, &result)
+	return result.version, result.Stored
+}
+
+// getSigned returns the newest version of a mutable item that a node finds.
+func (lt libtorrents) getSigned(t *testing.T, node int, a author, salt string) (found version) {
+	t.Helper()
+	lt.do(t, "get_signed", fields{
+		"node": node, "key": hex.EncodeToString(a.public()), "salt": hex.EncodeToString([]byte(salt)),
+	}, &found)
+	return found
+}
+
 // table returns what is in a node's routing table.
 func (lt libtorrents) table(t *testing.T, node int) []contact {
 	t.Helper()

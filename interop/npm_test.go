@@ -1,11 +1,14 @@
 package interop
 
 import (
+	"encoding/hex"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/mainline"
 	"github.com/stretchr/testify/require"
 )
 
@@ -40,6 +43,43 @@ func (s swarm) lookup(t *testing.T, node int, infoHash string) []string {
 	var result struct{ Peers []string }
 	s.do(t, "lookup", fields{"node": node, "infoHash": infoHash}, &result)
 	return result.Peers
+}
+
+// A putting is what became of an item that a script put.
+type putting struct {
+	Target  string
+	Stored  int
+	Refused string // by the last node, if none took it
+}
+
+// put lets a node put an immutable item.
+func (s swarm) put(t *testing.T, node int, item *mainline.Item) (p putting) {
+	t.Helper()
+	s.do(t, "put", fields{"node": node, "value": hex.EncodeToString(item.V)}, &p)
+	require.Equal(t, item.Target().String(), p.Target)
+	return p
+}
+
+// sign lets a node sign the version that item is, and put it; cas is nil or the version to replace.
+func (s swarm) sign(t *testing.T, node int, a author, item *mainline.Item, cas any) (p putting) {
+	t.Helper()
+	args := fields{
+		"node": node, "seed": hex.EncodeToString(a.seed), "salt": hex.EncodeToString(item.Salt), "itemSeq": item.Seq,
+		"value": hex.EncodeToString(item.V),
+	}
+	if cas != nil {
+		args["cas"] = cas
+	}
+	s.do(t, "sign", args, &p)
+	require.Equal(t, item.Target().String(), p.Target)
+	return p
+}
+
+// get lets a node look for an item.
+func (s swarm) get(t *testing.T, node int, target krpc.ID, salt string) (found version) {
+	t.Helper()
+	s.do(t, "get", fields{"node": node, "target": target.String(), "salt": hex.EncodeToString([]byte(salt))}, &found)
+	return found
 }
 
 // kill closes the sockets of nodes; they leave without a word.

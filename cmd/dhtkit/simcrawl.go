@@ -110,7 +110,7 @@ func (v *simCrawlVerb) work(s *simulation, cfg swarm.Config) (*plot.Chart, error
 	s.header(crawlHeader)
 	net := swarm.New(cfg)
 	reachable := net.Reachable()
-	run := lab.CrawlRun{Setting: lab.Setting{Net: net, Seed: v.seed, Stop: s.stop}}
+	run := lab.CrawlRun{Net: net, Seed: v.seed, Stop: s.stop}
 	run.Crawl.Window = v.window
 	run.Point = func(p lab.CoveragePoint) {
 		found.Store(int64(p.Found))

@@ -97,7 +97,7 @@ func (v *simSizeVerb) work(s *simulation, cfg swarm.Config) (*plot.Chart, error)
 	s.header(sizeHeader)
 	var all []crawl.Estimate
 	res, err := lab.RunSize(lab.SizeRun{
-		Setting: lab.Setting{Swarm: cfg, Seed: v.seed, Stop: s.stop}, Size: crawl.SizeConfig{Targets: v.lookups},
+		Swarm: cfg, Seed: v.seed, Size: crawl.SizeConfig{Targets: v.lookups}, Stop: s.stop,
 		Estimate: func(e crawl.Estimate) {
 			done.Store(int64(e.Targets))
 			nodes.Store(int64(e.Nodes))

@@ -13,8 +13,8 @@ session i. Byte strings are hex.
     lookup        {node, infoHash}                  -> {peers: [addr, ...]}   every peer once
     put           {node, value}                     -> {target, stored}       number of nodes that took it
     put_signed    {node, seed, key, text, salt}     -> {itemSeq, sig, stored} itemSeq is one above the newest found
-    get           {node, target}                    -> {value}                null: not found
-    get_signed    {node, key, salt}                 -> {value, itemSeq, sig}
+    get           {node, target}                    -> {found, value}         value: of byte strings only
+    get_signed    {node, key, salt}                 -> {found, value, itemSeq, sig}
     sample        {node, addr, target}              -> {samples, num, interval, nodes: [{addr, id}]}
     table         {node}                            -> {nodes: [{addr, id}]}  of its routing tables
     packets       {node}                            -> {packets: [{out, addr, data}]}  DHT datagrams since the last call
@@ -156,18 +156,21 @@ def sha1(text):
 
 
 def item(alert):
-    """Reads an item alert. That nothing was found, the bindings say with an exception."""
-    told = {"final": getattr(alert, "authoritative", True), "value": None}
+    """Reads an item alert. Of values, the bindings hand out byte strings only; any other makes an exception, and so
+    does the lack of one. Whether there was a value, the alert's text tells."""
+    told = {"final": getattr(alert, "authoritative", True), "found": not alert.message().endswith("[ <uninitialized> ]")}
     if hasattr(alert, "target"):
         told["target"] = str(alert.target)
     else:
         told["key"] = alert.key.hex()
-    try:
-        told["value"] = lt.bencode(alert.item["value"]).hex()
-    except RuntimeError:
+    if not told["found"]:
         return told
     if "key" in told:
         told.update(itemSeq=alert.seq, sig=alert.signature.hex())
+    try:
+        told["value"] = lt.bencode(alert.item["value"]).hex()
+    except RuntimeError:
+        pass
     return told
 
 

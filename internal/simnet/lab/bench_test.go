@@ -50,7 +50,7 @@ func BenchmarkCrawl(b *testing.B) {
 				var r lab.CrawlResult
 				for b.Loop() {
 					var err error
-					r, err = lab.RunCrawl(lab.CrawlRun{Setting: lab.Setting{Swarm: swarm.Config{Seed: 1, Nodes: size.nodes, Skew: 4, Decoys: decoys}}})
+					r, err = lab.RunCrawl(lab.CrawlRun{Swarm: swarm.Config{Seed: 1, Nodes: size.nodes, Skew: 4, Decoys: decoys}})
 					require.NoError(b, err)
 				}
 				b.ReportMetric(100*r.Coverage, "coverage-%")

@@ -115,6 +115,9 @@ func RunLookups(r LookupRun) (LookupResult, error) {
 	return res, nil
 }
 
+// stopped asks a run's Stop.
+func stopped(stop func() bool) bool { return stop != nil && stop() }
+
 // lookup does one lookup and measures it.
 func (w *World) lookup(node *mainline.Node, r LookupRun) (Lookup, error) {
 	out := Lookup{Target: w.randomID(), First: -1}

@@ -33,8 +33,8 @@ func TestSizeIsRight(t *testing.T) {
 		seeds := size(4, 1)
 		for seed := range seeds {
 			r := estimate(t, lab.SizeRun{
-				Setting: lab.Setting{Swarm: swarm.Config{Seed: uint64(seed) + 1, Nodes: size(100_000, 5000), Dead: dead, Skew: 1 + 3*(seed%2)}},
-				Size:    crawl.SizeConfig{Targets: size(30, 4)},
+				Swarm: swarm.Config{Seed: uint64(seed) + 1, Nodes: size(100_000, 5000), Dead: dead, Skew: 1 + 3*(seed%2)},
+				Size:  crawl.SizeConfig{Targets: size(30, 4)},
 			})
 			t.Logf("dead %.1f, seed %d: %s", dead, seed+1, report(r))
 			require.Equal(t, crawl.Density, r.Estimate.Method)
@@ -56,14 +56,14 @@ func TestSizeIsRight(t *testing.T) {
 
 func TestSizeOfASmallSwarmIsCounted(t *testing.T) {
 	for _, nodes := range []int{8, 50, 300} {
-		r := estimate(t, lab.SizeRun{Setting: lab.Setting{Swarm: swarm.Config{Seed: 1, Nodes: nodes}}})
+		r := estimate(t, lab.SizeRun{Swarm: swarm.Config{Seed: 1, Nodes: nodes}})
 		require.InDelta(t, 0, r.Error(), 0.02, report(r))
 	}
 }
 
 // What others invent is not counted, though it costs queries.
 func TestDecoysAreNotCounted(t *testing.T) {
-	run := lab.SizeRun{Setting: lab.Setting{Swarm: swarm.Config{Seed: 1, Nodes: size(20_000, 3000), Dead: 0.2}}, Size: crawl.SizeConfig{Targets: size(10, 2), K: 20}}
+	run := lab.SizeRun{Swarm: swarm.Config{Seed: 1, Nodes: size(20_000, 3000), Dead: 0.2}, Size: crawl.SizeConfig{Targets: size(10, 2), K: 20}}
 	honest := estimate(t, run)
 	run.Swarm.Decoys = 0.3
 	decoys := estimate(t, run)
@@ -75,7 +75,7 @@ func TestDecoysAreNotCounted(t *testing.T) {
 }
 
 func TestEqualSeedsEqualSizes(t *testing.T) {
-	run := lab.SizeRun{Setting: lab.Setting{Swarm: swarm.Config{Seed: 3, Nodes: 5000}}, Size: crawl.SizeConfig{Targets: 3, K: 16}}
+	run := lab.SizeRun{Swarm: swarm.Config{Seed: 3, Nodes: 5000}, Size: crawl.SizeConfig{Targets: 3, K: 16}}
 	a, b := estimate(t, run), estimate(t, run)
 	require.Equal(t, a.Estimate, b.Estimate)
 	require.Equal(t, a.Hash, b.Hash)
@@ -106,7 +106,7 @@ func benchSizes(b *testing.B, cfg swarm.Config) {
 	worst, sum, recall, queries, covered := 0., 0., 0., 0, 0
 	for seed := range uint64(seeds) {
 		cfg.Seed = seed + 1
-		r := estimate(b, lab.SizeRun{Setting: lab.Setting{Swarm: cfg}})
+		r := estimate(b, lab.SizeRun{Swarm: cfg})
 		b.Logf("seed %d: %s", cfg.Seed, report(r))
 		worst, sum = max(worst, math.Abs(r.Error())), sum+r.Error()
 		recall, queries = recall+r.Recall, queries+r.Estimate.Queries
