@@ -3,10 +3,14 @@ package krpc
 import (
 	"encoding/hex"
 	"encoding/json"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/dhtkit/dhtkit/routing"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,6 +31,24 @@ type bepVectors struct {
 	Tolerance []struct {
 		Name, Want string
 		Hex        hexBytes
+	}
+	Compact struct {
+		Peers []struct {
+			IP      netip.Addr
+			Port    uint16
+			Compact hexBytes
+		}
+		TorrentNodes struct{ Bencoded hexBytes } `json:"torrent_nodes"`
+		BEP52        struct {
+			V2  hexBytes `json:"v2_infohash"`
+			Key ID       `json:"dht_key"`
+		} `json:"bep52_key"`
+	}
+	XOR struct {
+		Target           ID
+		IDs              []ID
+		ClosestFirst     []ID  `json:"closest_first"`
+		SharedPrefixBits []int `json:"shared_prefix_bits"`
 	}
 }
 
@@ -356,4 +378,37 @@ func TestVectorsMeaning(t *testing.T) {
 	require.True(t, p.Mutable() && p.HasCas)
 	require.Equal(t, "foobar", string(p.Salt))
 	require.Equal(t, "12:Hello World!", string(p.V))
+}
+
+func TestVectorsCompact(t *testing.T) {
+	v := readVectors[bepVectors](t, "bep.json").Compact
+	require.Len(t, v.Peers, 4)
+	for _, p := range v.Peers {
+		want := netip.AddrPortFrom(p.IP.Unmap(), p.Port)
+		require.Equal(t, want, addrPort(p.Compact))
+		if !p.IP.Is4In6() { // which is read, and written as the IPv4 address it stands for
+			require.Equal(t, []byte(p.Compact), appendPeer(nil, want))
+		}
+	}
+	require.Equal(t, v.BEP52.Key, ID(v.BEP52.V2[:IDSize]), "a v2 info hash is cut (BEP 52)")
+
+	// The nodes of a torrent file (BEP 5) are for a program's bootstrap list.
+	var file struct {
+		Nodes [][2]any `bencode:"nodes"`
+	}
+	require.NoError(t, bencode.Unmarshal(v.TorrentNodes.Bencoded, &file))
+	require.Equal(t, [][2]any{{"127.0.0.1", int64(6881)}, {"your.router.node", int64(4804)},
+		{"2001:db8:100:0:d5c8:db3f:995e:c0f7", int64(1941)}}, file.Nodes)
+}
+
+func TestVectorsXOR(t *testing.T) {
+	v := readVectors[bepVectors](t, "bep.json").XOR
+	require.Len(t, v.IDs, 10)
+	target := v.Target.Key()
+	for i, id := range v.IDs {
+		bits := routing.CommonBits(target, id.Key())
+		require.Equal(t, v.SharedPrefixBits[i], min(bits, 8*IDSize))
+	}
+	slices.SortFunc(v.IDs, func(a, b ID) int { return routing.CompareDistance(target, a.Key(), b.Key()) })
+	require.Equal(t, v.ClosestFirst, v.IDs)
 }

@@ -278,11 +278,11 @@ func TestKeptItemOutlivesItsLifetime(t *testing.T) {
 			if rounds > 0 {
 				require.Equal(t, 8, round.Copies)
 			}
-			if rounds++; rounds == 5 {
+			if rounds++; rounds == 3 {
 				cancel(home)
 			}
 		}
-		require.Equal(t, 5, rounds)
+		require.Equal(t, 3, rounds)
 		time.Sleep(time.Hour + 55*time.Minute)
 		require.Len(t, getAt(t, l.nodes[20], it.Target()), 1)
 		time.Sleep(10 * time.Minute)

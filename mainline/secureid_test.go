@@ -44,12 +44,12 @@ func TestSecureIDKeepsWhatIsFree(t *testing.T) {
 func TestFewIDsSuitAForeignAddress(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	suit := 0
-	for range 1_000_000 {
+	for range 250_000 {
 		if Suits(randomID(rng), netip.AddrFrom4([4]byte{124, 31, 75, 21})) {
 			suit++
 		}
 	}
-	require.Less(t, suit, 6, "one of 2^21")
+	require.Less(t, suit, 4, "one of 2^21")
 }
 
 func TestSecureIDsAreUniform(t *testing.T) {
