@@ -22,11 +22,40 @@
 // # What a node answers
 //
 //   - ping, find_node and get_peers with the 8 closest nodes that have answered a query of ours themselves; get_peers with a
-//     token and a random sample of the peers announced for the info hash, too.
+//     token and a random sample of the peers announced for the info hash, too, and for a scrape (BEP 33) with filters from
+//     which seeds and other peers can be counted.
+//
 //   - announce_peer if its token was given to the same address for the same info hash within the last 5 to 10 minutes.
+//
 //   - any other method that has a target like find_node (BEP 51 counts on it), else with error 204.
 //
-// No reply exceeds 1024 bytes. A read-only node (BEP 43) answers nothing.
+//   - get and put (BEP 44): items of up to 1000 bytes are kept for two hours after they were put last.
+//
+//   - sample_infohashes (BEP 51) with all info hashes that it has peers of, or with 20 that stay the same for five minutes.
+//
+// No reply exceeds 1024 bytes, or 1200 with an item. A read-only node (BEP 43) answers nothing.
+//
+// # Items
+//
+// An immutable item is found under the hash of its value, a mutable one under the hash of its owner's key and a salt (BEP 44):
+//
+//	item, err := mainline.SignItem(key, []byte("salt"), 1, "any bencoded value")
+//	for node, err := range node.PutItem(item).Stored(ctx) { … }
+//	for item, err := range node.GetItem(item.Target(), mainline.Salt(item.Salt)).Items(ctx) { … }
+//
+// What is found has been verified; of a mutable item the last one yielded is the newest. To replace what one has read, pass
+// Cas: a *ConflictError says that somebody else was faster. Keep puts an item again every hour. PublishTorrent, ResolveTorrent
+// and ParseMagnet use items to say which torrent is the current one (BEP 46).
+//
+// # Counting and sampling
+//
+// Scrape estimates how many seeds and other peers a torrent has (BEP 33). SampleAt asks one node which info hashes it stores,
+// SampleWalk all nodes that can be reached, none before the interval is over that it asked for (BEP 51).
+//
+// # Stores
+//
+// Config.Peers and Config.Items take stores of one's own: two methods each. A PeerStore that is a Scraper or a Sampler, too,
+// answers scrapes and samples.
 //
 // # Concurrency
 //

@@ -2,6 +2,7 @@ package mainline
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/netip"
 	"time"
@@ -40,14 +41,19 @@ func (n *Node) Scrape(infoHash krpc.ID) *ScrapeLookup {
 	return &ScrapeLookup{n.Walk(infoHash, krpc.GetPeersArgs{InfoHash: infoHash, Scrape: true}, routing.Thorough())}
 }
 
-// Estimates streams what is known so far, each time another node adds to it; the last one is the result. An error comes
-// last; see Lookup.Replies.
+// Estimates streams what is known so far: what was announced to this node itself, and each time another node adds to it.
+// The last one is the result. An error comes last; see Lookup.Replies.
 func (l *ScrapeLookup) Estimates(ctx context.Context) iter.Seq2[SwarmEstimate, error] {
 	return func(yield func(SwarmEstimate, error) bool) {
-		var last SwarmEstimate
+		last := l.Estimate() // of what was announced here
+		if last != (SwarmEstimate{}) && !yield(last, nil) {
+			return
+		}
 		for _, err := range l.Replies(ctx) {
 			if err != nil {
-				yield(SwarmEstimate{}, err)
+				if last == (SwarmEstimate{}) || !errors.Is(err, routing.ErrNoNodes) {
+					yield(SwarmEstimate{}, err)
+				}
 				return
 			}
 			now := l.Estimate()
