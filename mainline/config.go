@@ -42,7 +42,7 @@ type Config struct {
 	Timeout   time.Duration     // a silent node has failed after this; 0 means 4s
 	Window    int               // queries in flight of the whole node; 0 means 1024
 	Inbound   socket.Inbound    // limits on the queries of strangers; zero means socket.PublicInbound, or none on a private network
-	Far       []int             // capacities of the far buckets, farthest first; nil means 128, 64, 32, 16; empty means 8 as near ones
+	Far       []int             // capacities of the far buckets, farthest first; nil means 128, 64, 32, 16 unless ReadOnly; empty means 8 as near ones
 	NoUpkeep  bool              // do not join, ping or refresh: the table lives on what lookups bring
 	OnQuery   func(*krpc.Query) // hears of every query that was answered, after the fact; must not block
 	Logger    *slog.Logger      // nil means no log
@@ -53,12 +53,15 @@ type Config struct {
 	// Seed makes ids, transaction ids, tokens and samples repeatable, for simulators. nil: drawn from the system's random
 	// source. Whoever knows the seed can forge replies and tokens.
 	Seed *[32]byte
+
+	own krpc.ID // id of the first endpoint
 }
 
 // defaultVersion marks our messages: client letters, then two bytes of version (BEP 5).
 const defaultVersion = "DK\x00\x01"
 
 func (c Config) withDefaults() Config {
+	c.own = c.firstID()
 	c.Version = cmp.Or(c.Version, defaultVersion)
 	if c.Rate == 0 && !c.Private {
 		c.Rate = 250
@@ -67,14 +70,14 @@ func (c Config) withDefaults() Config {
 		c.Far = routing.WideFar
 	}
 	if c.Peers == nil {
-		peers := StoreConfig{Own: c.randomID("store", 0), Rand: c.rand("store")}
+		peers := StoreConfig{Own: c.own, Rand: c.rand("store")}
 		if c.Private {
 			peers.PerSource = -1
 		}
 		c.Peers = NewPeerStore(peers)
 	}
 	if c.Items == nil {
-		items := ItemStoreConfig{Own: c.randomID("items", 0), Rand: c.rand("items")}
+		items := ItemStoreConfig{Own: c.own, Rand: c.rand("items")}
 		if c.Private {
 			items.PerSource = -1
 		}
@@ -121,6 +124,17 @@ func (c *Config) derived(use string, index int) *[32]byte {
 	b := append(append(c.Seed[:len(c.Seed):len(c.Seed)], byte(index>>8), byte(index)), use...)
 	sum := sha256.Sum256(b)
 	return &sum
+}
+
+// firstID returns the id of the first endpoint: the one given, that of an earlier run, or a random one.
+func (c *Config) firstID() krpc.ID {
+	if !c.ID.IsZero() {
+		return c.ID
+	}
+	if c.State != nil && len(c.State.Endpoints) > 0 {
+		return c.State.Endpoints[0].ID
+	}
+	return c.randomID("id", 0)
 }
 
 // randomID returns a random id.

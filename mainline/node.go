@@ -61,10 +61,6 @@ func New(cfg Config, conns ...socket.Conn) (*Node, error) {
 	if n.cfg.Samples >= 0 {
 		n.samples = &samples{interval: min(cmp.Or(n.cfg.Samples, sampleInterval), maxSampleInterval)}
 	}
-	first := n.cfg.ID
-	if first.IsZero() {
-		first = n.cfg.randomID("id", 0)
-	}
 	ofFamily := make(map[bool]int)
 	for i := range max(1, len(conns)) {
 		own := conns[min(i, len(conns)):min(i+1, len(conns))]
@@ -72,7 +68,7 @@ func New(cfg Config, conns ...socket.Conn) (*Node, error) {
 		e := &Endpoint{node: n, index: i}
 		e.tokens.entropy = n.cfg.entropy(i)
 		saved := n.cfg.State.endpoint(v6, ofFamily[v6])
-		id := apart(first, n.cfg.randomID("id", i), ofFamily[v6])
+		id := apart(n.cfg.own, n.cfg.randomID("id", i), ofFamily[v6])
 		if saved != nil && n.cfg.ID.IsZero() {
 			id = saved.ID
 		}
