@@ -61,9 +61,10 @@ type driver struct {
 	each  func(*Reply)
 	done  func(error)
 
-	mu   sync.Mutex // guards what follows; taken before the RPC's lock, never held while calling out
-	run  stepper
-	over bool
+	mu      sync.Mutex // guards what follows; taken before the RPC's lock, never held while calling out
+	run     stepper
+	over    bool
+	stopped bool // from outside: done is not called
 }
 
 // event takes one event of the queries.
@@ -80,9 +81,16 @@ func (d *driver) event(ev routing.Event[*Reply]) {
 	if ev.Outcome == routing.Alive {
 		d.each(ev.Reply)
 	}
-	if ended {
+	if ended && !d.isStopped() {
 		d.done(err)
 	}
+}
+
+// isStopped reports whether each, or somebody else, has ended it.
+func (d *driver) isStopped() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stopped
 }
 
 // finish closes what is over.
@@ -96,7 +104,7 @@ func (d *driver) finish() bool {
 
 func (d *driver) stop() {
 	d.mu.Lock()
-	d.over = true
+	d.over, d.stopped = true, true
 	d.mu.Unlock()
 	d.asker.Close()
 }

@@ -57,11 +57,11 @@ func (e *Endpoint) seenAs(seen, from netip.AddrPort, at time.Time) []byte {
 	}
 	x.last = at
 	x.votes.cast(seen, from.Addr(), at)
-	before := addr
+	before, known := addr, agreed
 	if addr, agreed = x.votes.external(); !agreed {
 		return nil
 	}
-	if addr != before {
+	if addr != before || !known {
 		e.rpc.Socket().SetExternal(addr)
 	}
 	return e.rename(addr.Addr(), at)
@@ -111,5 +111,5 @@ func (c *Config) prefer() func(routing.Node) bool {
 	if c.Secure == SecureOff {
 		return nil
 	}
-	return func(n routing.Node) bool { return Suits(krpc.IDOf(n.Key), n.Addr.Addr()) }
+	return suits
 }
