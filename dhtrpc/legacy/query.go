@@ -25,8 +25,8 @@ type Query struct {
 	first   phase
 	walk    *routing.Walk[*Reply] // first, unless only some nodes are asked
 	firstBy *asker
-	second  phase // nil until the first is over
-	tokened []*Reply
+	second  phase    // nil until the first is over
+	answers []*Reply // of the first, if only some nodes are asked
 	refused int
 }
 
@@ -150,8 +150,8 @@ func (q *Query) take(r *Reply) bool {
 		q.refused++
 		return false
 	}
-	if q.second == nil && q.alone != nil && len(r.Token) > 0 {
-		q.tokened = append(q.tokened, r)
+	if q.second == nil && q.alone != nil {
+		q.answers = append(q.answers, r)
 	}
 	return q.show || q.second != nil
 }
@@ -204,7 +204,7 @@ func (q *Query) prepareUpdate(deliver deliver) *asker {
 			add(n, replies[i].Token)
 		}
 	}
-	for _, r := range q.tokened {
+	for _, r := range q.answers {
 		add(r.From.node(), r.Token)
 	}
 	by := q.node.newAsker(*q.update, false, q.firstBy.refs, deliver)

@@ -173,11 +173,14 @@ func TestDrive(t *testing.T) {
 	inLab(t, simnet.Config{}, func(t *testing.T, l *lab) {
 		l.grow(30)
 		me := l.join(50, legacy.Config{Ephemeral: true})
+		require.NoError(t, l.nodes[9].Close(), "a late one may be left at the end")
+		time.Sleep(10 * time.Second)
 		count := make(map[legacy.Type]int)
 		done := make(chan error, 1)
 		q := me.Update("hello", legacy.ID{1}, nil, legacy.IncludeQuery())
 		q.Drive(func(r *legacy.Reply) { count[r.Type]++ }, func(err error) { done <- err })
 		require.NoError(t, <-done)
+		require.Zero(t, me.Socket().InFlight())
 		require.Equal(t, 20, count[legacy.TypeUpdate])
 		require.GreaterOrEqual(t, count[legacy.TypeQuery], 20)
 		q.Drive(nil, nil)() // nothing the second time
@@ -228,6 +231,40 @@ func TestSavedNodes(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, addr(51), a)
 		require.True(t, n.Holepunchable())
+
+		early := l.start(l.net.Listen(addr(52)), legacy.Config{Nodes: saved})
+		require.NotEmpty(t, l.must(early.Query("hello", legacy.ID{1}, nil)), "before it is ready")
+	})
+}
+
+func TestDeadNodes(t *testing.T) {
+	inLab(t, simnet.Config{}, func(t *testing.T, l *lab) {
+		l.grow(30)
+		me := l.join(50, legacy.Config{Ephemeral: true})
+		target := l.nodes[4].ID()
+		require.NoError(t, l.nodes[4].Close())
+		start := time.Now()
+		q := me.Update("hello", target, nil)
+		require.Len(t, l.must(q), 20)
+		require.Equal(t, 1, q.Stats().Way.Failed)
+		require.NotContains(t, ids(q.ClosestNodes()), target)
+		require.Less(t, time.Since(start), 6*time.Second, "the way is not held up as long as an answer may take")
+
+		time.Sleep(10 * time.Minute)
+		for i, n := range l.nodes {
+			if i != 4 {
+				require.NotContains(t, ids(n.Nodes()), target, "node %d", i)
+			}
+		}
+	})
+}
+
+func TestLargeValues(t *testing.T) {
+	inLab(t, simnet.Config{}, func(t *testing.T, l *lab) {
+		a, b := l.join(1, legacy.Config{}), l.join(2, legacy.Config{})
+		a.OnUpdate("echo", func(r *legacy.Request) { r.Reply(r.Value) })
+		value := make([]byte, 9000)
+		require.Equal(t, []string{string(value)}, values(l.must(b.Update("echo", a.ID(), value))))
 	})
 }
 
@@ -241,4 +278,30 @@ func TestIDs(t *testing.T) {
 		_, err := legacy.ParseID(s)
 		require.ErrorIs(t, err, legacy.ErrBadID)
 	}
+}
+
+// The answer may come from elsewhere, as through a NAT that gives each destination another port. It counts, but it does not
+// show that somebody lives there.
+func TestAnswersFromElsewhere(t *testing.T) {
+	inLab(t, simnet.Config{}, func(t *testing.T, l *lab) {
+		asked, other := l.net.Listen(addr(7)), l.net.Listen(addr(8))
+		n := l.start(l.net.Listen(addr(1)), legacy.Config{})
+		go func() { // ends with its one answer
+			b := make([]byte, 2048)
+			size, from, err := asked.ReadFromUDPAddrPort(b)
+			if err != nil {
+				return
+			}
+			m, _ := legacy.Parse(b[:size])
+			id := legacy.ID{0x99}
+			answer := legacy.Message{Version: 1, Type: legacy.TypeResponse, RID: m.RID, ID: id[:], Token: id[:]}
+			other.WriteToUDPAddrPort(answer.Append(nil), from)
+		}()
+		r, err := n.Ping(t.Context(), legacy.Contact{Addr: addr(7)})
+		require.NoError(t, err)
+		require.Equal(t, legacy.Contact{ID: legacy.ID{0x99}, Addr: addr(8)}, r.From)
+		require.Empty(t, n.Nodes())
+		time.Sleep(time.Minute)
+		require.Empty(t, n.Nodes(), "asked back, it is silent")
+	})
 }

@@ -43,9 +43,6 @@ func (n *Node) replyLocked(t Type, asked routing.Node, ev socket.Event) *Reply {
 	m, _ := Parse(ev.Payload) // Classify has read it before
 	m = m.Clone()
 	from := routing.Node{Key: m.Key(), Addr: ev.From}
-	if from.Key == n.table.Self() {
-		from.Key = routing.Key{}
-	}
 	if !asked.Key.IsZero() && from.Key != asked.Key {
 		n.counts.Mismatches++
 		n.table.Remove(asked)
