@@ -28,14 +28,3 @@ func TestCodecAllocatesNothing(t *testing.T) {
 		})
 	}
 }
-
-func TestTokensAllocateNothing(t *testing.T) {
-	var jar tokens
-	buf := jar.appendTo(nil, loopback, start)
-	requireNoAllocs(t, "token", func() {
-		buf = jar.appendTo(buf[:0], loopback, start)
-		if !jar.valid(buf, loopback, start) {
-			panic("not valid")
-		}
-	})
-}

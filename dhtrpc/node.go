@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dhtkit/dhtkit/dhtrpc/internal/token"
 	"github.com/dhtkit/dhtkit/routing"
 	"github.com/dhtkit/dhtkit/socket"
 )
@@ -36,7 +37,7 @@ type Node struct {
 	fallback func(*Request)
 
 	table   *routing.Table
-	tokens  tokens
+	tokens  token.Jar
 	trips   *roundTrips  // nil: fixed timeouts
 	rtts    routing.RTTs // of all answers, for when a query of a lookup is late
 	net     network
@@ -71,6 +72,7 @@ func newNode(cfg Config) (*Node, error) {
 		boot:     bootstrap{names: cfg.Bootstrap},
 		ready:    make(chan struct{}),
 		handlers: make(map[uint64]func(*Request)),
+		tokens:   newJar(),
 	}
 	n.life, n.die = context.WithCancel(context.Background())
 	var seed [32]byte

@@ -16,11 +16,10 @@ var loopback = netip.MustParseAddr("127.0.0.1")
 
 func TestVectorsToken(t *testing.T) {
 	for _, v := range vectors().Tokens {
-		jar := tokens{turns: start.Add(tokenTurn)}
-		jar.previous.set([IDSize]byte{})
-		jar.current.set([IDSize]byte(v.Secret))
-		require.Equal(t, []byte(v.Token), jar.appendTo(nil, netip.MustParseAddr(v.Host), start))
-		require.True(t, jar.valid(v.Token, netip.MustParseAddr(v.Host), start))
+		jar := newJar()
+		jar.Set([IDSize]byte{}, [IDSize]byte(v.Secret), start.Add(tokenLifetime))
+		require.Equal(t, []byte(v.Token), jar.Append(nil, netip.MustParseAddr(v.Host), start))
+		require.True(t, jar.Valid(v.Token, netip.MustParseAddr(v.Host), start))
 	}
 }
 
@@ -32,43 +31,12 @@ func TestCapturedTokens(t *testing.T) {
 		if v.Decoded.Type != "response" || v.Decoded.Token == nil || !known {
 			continue
 		}
-		jar := tokens{turns: start.Add(tokenTurn)}
-		jar.previous.set([IDSize]byte(n.Secrets[0]))
-		jar.current.set([IDSize]byte(n.Secrets[1]))
-		require.Equal(t, []byte(v.Decoded.Token), jar.appendTo(nil, v.Dst.addr().Addr(), start), v.Name)
+		jar := newJar()
+		jar.Set([IDSize]byte(n.Secrets[0]), [IDSize]byte(n.Secrets[1]), start.Add(tokenLifetime))
+		require.Equal(t, []byte(v.Decoded.Token), jar.Append(nil, v.Dst.addr().Addr(), start), v.Name)
 		checked++
 	}
 	require.Greater(t, checked, 10)
-}
-
-func TestVectorsTokenRotation(t *testing.T) {
-	all := vectors().TokenRotation
-	jar := tokens{turns: start.Add(tokenTurn)}
-	jar.previous.set([IDSize]byte(all[0].Previous))
-	jar.current.set([IDSize]byte(all[0].Current))
-	now := start
-	for _, v := range all {
-		require.Equal(t, []byte(v.Token), jar.appendTo(nil, loopback, now))
-		require.Equal(t, [IDSize]byte(v.Previous), jar.previous.key)
-		require.Equal(t, [IDSize]byte(v.Current), jar.current.key)
-		now = now.Add(tokenTurn)
-	}
-}
-
-func TestTokenLifetime(t *testing.T) {
-	var jar tokens
-	now := start
-	token := jar.appendTo(nil, loopback, now)
-	require.Len(t, token, IDSize)
-	require.True(t, jar.valid(token, loopback, now))
-	require.False(t, jar.valid(token, netip.MustParseAddr("127.0.0.2"), now))
-	require.False(t, jar.valid(token[:31], loopback, now))
-	require.False(t, jar.valid(nil, loopback, now))
-	require.True(t, jar.valid(token, loopback, now.Add(2*tokenTurn-1)))
-	require.False(t, jar.valid(token, loopback, now.Add(2*tokenTurn)))
-
-	token = jar.appendTo(nil, loopback, now.Add(2*tokenTurn))
-	require.False(t, jar.valid(token, loopback, now.Add(time.Hour)), "nobody asked for an hour")
 }
 
 func TestVectorsNATSampler(t *testing.T) {

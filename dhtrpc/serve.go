@@ -48,7 +48,7 @@ func (p *protocol) Serve(dst []byte, d socket.Datagram) []byte {
 		return dst
 	}
 	n.clock = d.At
-	if m.Token != nil && !n.tokens.valid(m.Token, d.From.Addr(), d.At) {
+	if m.Token != nil && !n.tokens.Valid(m.Token, d.From.Addr(), d.At) {
 		n.counts.badTokens++
 		dst = n.respond(dst, s, &m, d, answer{code: CodeInvalidToken, token: true, closer: true})
 		n.unlock()
@@ -112,7 +112,7 @@ func (n *Node) respond(dst []byte, s *served, m *Message, d socket.Datagram, a a
 		r.ID = id[:]
 	}
 	if a.token {
-		s.token = n.tokens.appendTo(s.token[:0], r.To.Addr(), d.At)
+		s.token = n.tokens.Append(s.token[:0], r.To.Addr(), d.At)
 		r.Token = s.token
 	}
 	if a.closer && len(m.Target) == IDSize {

@@ -101,9 +101,8 @@ func (s *stepped) reply(o outgoing, from netip.AddrPort, m Message) []outgoing {
 // persistentP1 is node P1 of the vectors, with its secrets.
 func persistentP1(t *testing.T) *stepped {
 	s := step(t, Config{}, "127.0.0.1:43111")
-	s.tokens.previous.set([IDSize]byte(vectors().Nodes["P1"].Secrets[0]))
-	s.tokens.current.set([IDSize]byte(vectors().Nodes["P1"].Secrets[1]))
-	s.tokens.turns = s.now.Add(time.Hour)
+	secrets := vectors().Nodes["P1"].Secrets
+	s.tokens.Set([IDSize]byte(secrets[0]), [IDSize]byte(secrets[1]), s.now.Add(time.Hour))
 	return s
 }
 
@@ -239,7 +238,7 @@ func TestBadTokens(t *testing.T) {
 		r, err := Parse(sent[0].b)
 		require.NoError(t, err)
 		require.EqualValues(t, CodeInvalidToken, r.Error)
-		require.True(t, s.tokens.valid(r.Token, from.Addr(), s.now))
+		require.True(t, s.tokens.Valid(r.Token, from.Addr(), s.now))
 	}
 	s.pass(time.Second)
 	require.Empty(t, s.take(), "nobody looks at it")
@@ -280,8 +279,8 @@ func TestAnswersLaterAndElsewhere(t *testing.T) {
 	require.Equal(t, third, sent[0].to)
 	r, _ = Parse(sent[0].b)
 	require.Equal(t, third, r.To)
-	require.True(t, s.tokens.valid(r.Token, third.Addr(), s.now), "the token is for the one it is sent to")
-	require.False(t, s.tokens.valid(r.Token, from.Addr(), s.now))
+	require.True(t, s.tokens.Valid(r.Token, third.Addr(), s.now), "the token is for the one it is sent to")
+	require.False(t, s.tokens.Valid(r.Token, from.Addr(), s.now))
 
 	s.Handle(1, func(q *Request) { require.NoError(t, q.Relay([]byte("for you"), third)) })
 	sent = s.receive(0, from, m.Append(nil))

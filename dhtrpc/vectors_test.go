@@ -76,11 +76,6 @@ type vectorFile struct {
 		Host          string
 		Secret, Token hexBytes
 	}
-	TokenRotation []struct {
-		Rotation          int
-		Previous, Current hexBytes
-		Token             hexBytes `json:"token_127_0_0_1"`
-	} `json:"token_rotation"`
 	Uints []struct {
 		Value uint64
 		Hex   hexBytes

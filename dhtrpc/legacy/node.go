@@ -38,6 +38,7 @@ type Node struct {
 	table    *routing.Table
 	near     []routing.Node // scratch
 	tokens   token.Jar
+	token    []byte // scratch
 	commands map[string]*command
 	seen     sightings
 	counts   Counts
@@ -88,7 +89,7 @@ func New(cfg Config, conns ...socket.Conn) (*Node, error) {
 		stepped:  len(conns) == 0,
 		relayed:  rate.NewLimiter(relayRate, relayBurst),
 		table:    routing.NewTable(cfg.ID.Key(), cfg.Table),
-		tokens:   token.Jar{Lifetime: tokenLifetime, Sum: token.Plain},
+		tokens:   token.Jar{Lifetime: tokenLifetime},
 		commands: make(map[string]*command),
 	}
 	n.ephemeral.Store(cfg.Ephemeral)

@@ -35,7 +35,7 @@ func (c *captured) newDouble(t testing.TB, addr netip.AddrPort, knows ...string)
 		cfg.Socket.Local = []netip.AddrPort{addr}
 		n, err := New(cfg)
 		require.NoError(t, err)
-		n.tokens.Entropy = func(b []byte) { copy(b, who.Secret) }
+		n.tokens.Set([IDSize]byte(who.Secret), [IDSize]byte(who.Secret), epoch.Add(tokenLifetime))
 		d := &double{Node: n}
 		n.sock.Advance(epoch, d.out)
 		for _, name := range knows {

@@ -114,15 +114,16 @@ type response struct {
 // appendResponse appends the answer to a request of that rid that goes to an address.
 func (n *Node) appendResponse(dst []byte, rid uint64, to netip.AddrPort, now time.Time, r *response) []byte {
 	var addr [peerSize]byte
-	var tok [IDSize]byte
 	m := Message{
 		Version: version, Type: TypeResponse, RID: rid,
 		To: appendPeer(addr[:0], to), ID: n.ownID(), Nodes: r.nodes, Error: r.err, Value: r.value,
 	}
-	if !r.failed {
-		n.mu.Lock()
-		m.Token = n.tokens.Append(tok[:0], to.Addr(), now)
-		n.mu.Unlock()
+	if r.failed {
+		return m.Append(dst)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.token = n.tokens.Append(n.token[:0], to.Addr(), now)
+	m.Token = n.token
 	return m.Append(dst)
 }

@@ -1,11 +1,11 @@
 // Package token makes and checks the round-trip tokens of dht-rpc, whatever its version: 32 bytes that a node hands to
-// whoever asks it, and wants to see before it takes a write from the same host. The versions differ in the hash and in how
-// long a token lives.
+// whoever asks it, and wants to see before it takes a write from the same host.
 package token
 
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"hash"
 	"net/netip"
 	"time"
 
@@ -15,61 +15,86 @@ import (
 // Size is the length of a token, and of a secret, in bytes.
 const Size = 32
 
-// Jar makes tokens with the current one of two secrets and takes those of both: a token lives between one and two
-// lifetimes. It has no lock and no clock. The zero value is ready once Lifetime and Sum are set.
+// Jar makes tokens with the current one of two secrets and takes those of both, so a token lives between one and two
+// lifetimes. It is the BLAKE2b-256 of the host as text, so that any port of the host may use it; the versions differ in what
+// the secret has to do with it. A Jar has no lock and no clock; it is ready once its exported fields are set.
 type Jar struct {
-	Lifetime time.Duration                                        // of a secret
-	Sum      func(secret *[Size]byte, host netip.Addr) [Size]byte // Plain or Keyed
-	Entropy  func([]byte)                                         // fills a secret; nil: crypto/rand
+	Lifetime time.Duration // of a secret
+	Keyed    bool          // the secret is the key of the hash (dht-rpc 6), else it stands before the host (dht-rpc 4)
 
-	current, previous [Size]byte
-	changed           time.Time // when current was made; zero: never
+	previous, current secret
+	turns             time.Time // when current becomes previous; zero: there are no secrets yet
+	text, proof       []byte    // scratch
 }
 
-// Append appends the token of a host.
+// secret is a key, and the hash keyed with it, kept because making one allocates.
+type secret struct {
+	key [Size]byte
+	mac hash.Hash
+}
+
+func (s *secret) set(key [Size]byte) {
+	s.key = key
+	s.mac, _ = blake2b.New256(key[:]) // fails for keys above 64 bytes only
+}
+
+// Set makes these the secrets, until the current one becomes the previous one.
+func (j *Jar) Set(previous, current [Size]byte, until time.Time) {
+	j.previous.set(previous)
+	j.current.set(current)
+	j.turns = until
+}
+
+// Append appends the token for host.
 func (j *Jar) Append(dst []byte, host netip.Addr, now time.Time) []byte {
-	j.rotate(now)
-	t := j.Sum(&j.current, host)
+	j.turn(now)
+	return j.sum(dst, &j.current, host)
+}
+
+// Valid reports whether token was given to host less than two lifetimes ago.
+func (j *Jar) Valid(token []byte, host netip.Addr, now time.Time) bool {
+	j.turn(now)
+	j.proof = j.sum(j.proof[:0], &j.current, host)
+	current := subtle.ConstantTimeCompare(j.proof, token)
+	j.proof = j.sum(j.proof[:0], &j.previous, host)
+	return current|subtle.ConstantTimeCompare(j.proof, token) == 1
+}
+
+func (j *Jar) sum(dst []byte, s *secret, host netip.Addr) []byte {
+	if j.Keyed {
+		j.text = host.Unmap().AppendTo(j.text[:0])
+		s.mac.Reset()
+		s.mac.Write(j.text)
+		return s.mac.Sum(dst)
+	}
+	j.text = host.Unmap().AppendTo(append(j.text[:0], s.key[:]...))
+	t := blake2b.Sum256(j.text)
 	return append(dst, t[:]...)
 }
 
-// Valid reports whether the host was given this token not too long ago.
-func (j *Jar) Valid(tok []byte, host netip.Addr, now time.Time) bool {
-	j.rotate(now)
-	a, b := j.Sum(&j.current, host), j.Sum(&j.previous, host)
-	return subtle.ConstantTimeCompare(tok, a[:])|subtle.ConstantTimeCompare(tok, b[:]) == 1
-}
-
-// rotate makes new secrets if it is time.
-func (j *Jar) rotate(now time.Time) {
-	age := now.Sub(j.changed)
-	if !j.changed.IsZero() && age < j.Lifetime {
+// turn makes the secrets at their first need and rotates them as often as is due; after two times nothing given before is
+// valid any more.
+func (j *Jar) turn(now time.Time) {
+	if j.turns.IsZero() {
+		var p, c [Size]byte
+		rand.Read(p[:]) // never fails
+		rand.Read(c[:])
+		j.Set(p, c, now.Add(j.Lifetime))
 		return
 	}
-	j.previous = j.current
-	j.draw(&j.current)
-	if j.changed.IsZero() || age >= 2*j.Lifetime {
-		j.draw(&j.previous) // too old to be accepted
-		j.changed = now
+	late := now.Sub(j.turns)
+	if late < 0 {
 		return
 	}
-	j.changed = j.changed.Add(j.Lifetime)
-}
-
-func (j *Jar) draw(secret *[Size]byte) {
-	if j.Entropy == nil {
-		rand.Read(secret[:])
-		return
+	for range min(1+int(late/j.Lifetime), 2) {
+		j.rotate()
 	}
-	j.Entropy(secret[:])
+	j.turns = now.Add(j.Lifetime - late%j.Lifetime)
 }
 
-// Plain is BLAKE2b-256 over the secret and the host as text: dht-rpc 4.
-func Plain(secret *[Size]byte, host netip.Addr) [Size]byte {
-	var b [Size + maxText]byte
-	copy(b[:], secret[:])
-	return blake2b.Sum256(host.AppendTo(b[:Size]))
+// rotate makes the next secret out of the older one, as npm dht-rpc 6 does.
+func (j *Jar) rotate() {
+	next := blake2b.Sum256(j.previous.key[:])
+	j.previous, j.current = j.current, secret{}
+	j.current.set(next)
 }
-
-// maxText is the length of the longest address as text.
-const maxText = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
