@@ -11,6 +11,7 @@ import (
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
+	"github.com/dhtkit/dhtkit/socket"
 )
 
 var hash = [20]byte{0x77}
@@ -260,6 +261,24 @@ func TestPortOf(t *testing.T) {
 			require.Equal(t, c.ok, ok, "%+v", c)
 			require.Equal(t, c.want, got, "%+v", c)
 			require.NoError(t, s.Close())
+		}
+	})
+}
+
+// With endpoints at different ports there is none that a datagram could imply.
+func TestPortOfSeveralEndpoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 0)
+		for second, implied := range map[string]bool{"[2a01::1]:6881": true, "[2a01::1]:6882": false} {
+			conns := []socket.Conn{l.net.Listen(addr(0)), l.net.Listen(netip.MustParseAddrPort(second))}
+			node, err := mainline.New(mainline.Config{}, conns...)
+			require.NoError(t, err)
+			s := New(node, Config{})
+			got, ok := s.portOf(6881, true)
+			require.True(t, ok)
+			require.Equal(t, aPort{6881, implied}, got)
+			require.NoError(t, s.Close())
+			require.NoError(t, node.Close())
 		}
 	})
 }

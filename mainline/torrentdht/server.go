@@ -91,10 +91,11 @@ func (s *Server) start(f func()) bool {
 	return !s.closed
 }
 
-// ID returns the node's id.
+// ID returns the node's id, that of its first endpoint.
 func (s *Server) ID() [20]byte { return s.node.ID() }
 
-// Addr returns the node's local address, a *net.UDPAddr: the client tells its peers the port (BEP 5, PORT message).
+// Addr returns the local address of the node's first endpoint, a *net.UDPAddr: the client tells its peers the port (BEP 5,
+// PORT message).
 func (s *Server) Addr() net.Addr { return net.UDPAddrFromAddrPort(s.node.Addr()) }
 
 // Handle is the method set of torrent.DhtAnnounce.
@@ -134,8 +135,8 @@ type aPort struct {
 }
 
 // portOf decides what to announce; false means nothing. The client always asks for the implied port, since its own DHT
-// shares a socket with uTP. That is right for a node only if it shares the port, too: else other peers would knock at
-// the node's door.
+// shares a socket with uTP. That is right for a node only if it shares the port, too, at each endpoint: else other peers
+// would knock at the node's door.
 func (s *Server) portOf(port int, implied bool) (aPort, bool) {
 	if s.cfg.Port != 0 {
 		port, implied = s.cfg.Port, false
@@ -143,8 +144,10 @@ func (s *Server) portOf(port int, implied bool) (aPort, bool) {
 	if port < 1 || port > 65535 {
 		return aPort{}, false
 	}
-	p := aPort{port: uint16(port)}
-	p.implied = implied && p.port == s.node.Addr().Port()
+	p := aPort{port: uint16(port), implied: implied}
+	for _, e := range s.node.Endpoints() {
+		p.implied = p.implied && p.port == e.Addr().Port()
+	}
 	return p, true
 }
 

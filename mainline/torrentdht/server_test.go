@@ -18,7 +18,7 @@ import (
 // What anacrolix/torrent v1.61.0 asks for, word by word: the types have the names of another package there, as here.
 type (
 	dhtServer interface {
-		Stats() interface{}
+		Stats() any
 		ID() [20]byte
 		Addr() net.Addr
 		AddNode(ni theirs.NodeInfo) error
@@ -71,8 +71,7 @@ func TestStatus(t *testing.T) {
 		require.Equal(t, Stats{Nodes: 2, Announces: 1, Looked: 1, Stored: 2, Pings: 1, Pongs: 1}, s.Stats())
 		var text bytes.Buffer
 		s.WriteStatus(&text)
-		require.Contains(t, text.String(), l.nodes[1].ID().String()+" at 30.0.1.1:6881\n")
-		require.Contains(t, text.String(), "nodes in the table: 2\n")
+		require.Contains(t, text.String(), "endpoint "+l.nodes[1].ID().String()+" at 30.0.1.1:6881, nodes: 2\n")
 		for _, i := range []int{0, 2} {
 			require.Contains(t, text.String(), l.nodes[i].ID().String()+" "+addr(i).String()+"\n")
 		}

@@ -8,7 +8,7 @@ import (
 
 // Stats is what a Server has done and is doing.
 type Stats struct {
-	Nodes     int    // in the node's table
+	Nodes     int    // in the node's tables
 	Announces int    // in progress
 	Lookups   int    // of these, at work now; the others wait for their turn or their time
 	Looked    uint64 // lookups begun so far
@@ -43,15 +43,17 @@ func (s *Server) stats() Stats {
 	}
 }
 
-// WriteStatus writes Stats and the nodes in the table as text.
+// WriteStatus writes Stats, the node's endpoints and the nodes in their tables as text.
 func (s *Server) WriteStatus(w io.Writer) {
 	st := s.stats()
-	fmt.Fprintf(w, "node %x at %v\n", s.ID(), s.Addr())
 	fmt.Fprintf(w, "announcements in progress: %d, lookups at work: %d, begun: %d\n", st.Announces, st.Lookups, st.Looked)
 	fmt.Fprintf(w, "peers found: %d, announcements stored: %d\n", st.Peers, st.Stored)
 	fmt.Fprintf(w, "pings: %d, answered: %d, dropped: %d\n", st.Pings, st.Pongs, st.Dropped)
-	fmt.Fprintf(w, "nodes in the table: %d\n", st.Nodes)
-	for _, n := range s.node.Nodes() {
-		fmt.Fprintf(w, "%v %v\n", n.ID, n.Addr)
+	for _, e := range s.node.Endpoints() {
+		nodes := e.Nodes()
+		fmt.Fprintf(w, "endpoint %v at %v, nodes: %d\n", e.ID(), e.Addr(), len(nodes))
+		for _, n := range nodes {
+			fmt.Fprintf(w, "  %v %v\n", n.ID, n.Addr)
+		}
 	}
 }
