@@ -19,8 +19,9 @@ import (
 // Announce looks for the peers of an info hash and tells the nodes closest to it that this host is one, at port. It returns
 // at once; the error is ErrClosed or nil.
 //
-// One lookup finds who is there now. The handle goes on: it looks again after 5 seconds, then after twice as long each
-// time, up to 5 minutes, or 5 minutes after a lookup that found somebody, until Config.Window is over. So a client whose
+// One lookup finds who is there now. The handle goes on: it looks again after 5 seconds (1 second if the node knew nobody to
+// ask), then after twice as long each time, up to 5 minutes, or 5 minutes after a lookup that found somebody, until
+// Config.Window is over. So a client whose
 // node has just started, or whose torrent has no peers yet, need not wait for the next announcement. What could not be
 // announced, or to few nodes only, is announced by a later lookup; what was is not repeated within the window.
 //
@@ -76,7 +77,7 @@ func (a *Announce) run(ctx context.Context) {
 		if errors.Is(err, krpc.ErrClosed) || errors.Is(err, socket.ErrClosed) {
 			return
 		}
-		if err := sleep(ctx, wait.next(found > 0)); err != nil {
+		if err := sleep(ctx, wait.next(found, err)); err != nil {
 			return
 		}
 	}

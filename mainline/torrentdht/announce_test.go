@@ -11,6 +11,7 @@ import (
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
+	"github.com/dhtkit/dhtkit/routing"
 	"github.com/dhtkit/dhtkit/socket"
 )
 
@@ -197,15 +198,19 @@ func TestLookupsAtOnce(t *testing.T) {
 }
 
 func TestBackOff(t *testing.T) {
-	var b backOff
-	var got []time.Duration
-	for range 8 {
-		got = append(got, b.next(false)/time.Second)
+	series := func(first error) (seconds []time.Duration) {
+		var b backOff
+		seconds = append(seconds, b.next(0, first)/time.Second)
+		for range 8 {
+			seconds = append(seconds, b.next(0, nil)/time.Second)
+		}
+		return seconds
 	}
-	require.Equal(t, []time.Duration{5, 10, 20, 40, 80, 160, 300, 300}, got)
-	b = backOff{}
-	require.Equal(t, 5*time.Minute, b.next(true))
-	require.Equal(t, 5*time.Minute, b.next(false))
+	require.Equal(t, []time.Duration{5, 10, 20, 40, 80, 160, 300, 300, 300}, series(nil))
+	require.Equal(t, []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256}, series(routing.ErrNoNodes))
+	var b backOff
+	require.Equal(t, 5*time.Minute, b.next(3, routing.ErrNoAnswer))
+	require.Equal(t, 5*time.Minute, b.next(0, nil))
 }
 
 // Repeated lookups leave half of the turns to new ones.

@@ -17,7 +17,7 @@
 //	client.AddDhtServer(torrentdht.As[torrent.DhtAnnounce](server))
 //	t, err := client.AddMagnet("magnet:?xt=urn:btih:…")
 //
-// The client closes none of them. At the end close the client, then the Server, then the node.
+// The client closes neither Server nor node. At the end close the Server, then the node, then the client.
 //
 // # Announcements
 //

@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// Ours: an announcement looks again after lookAgain, then after twice as long each time, up to lookAgainMax.
+// Ours: an announcement looks again after lookAgain, or after tryAgain if no node answered, then after twice as long each
+// time, up to lookAgainMax.
 const (
+	tryAgain     = time.Second
 	lookAgain    = 5 * time.Second
 	lookAgainMax = 5 * time.Minute
 )
@@ -14,11 +16,13 @@ const (
 // backOff says how long to wait before the next lookup. The zero value is ready.
 type backOff struct{ last time.Duration }
 
-// next returns the wait after a lookup: the longest one if somebody was found.
-func (b *backOff) next(found bool) time.Duration {
+// next returns the wait after a lookup: the longest one if it found somebody. A lookup without any answer has an error.
+func (b *backOff) next(found int, err error) time.Duration {
 	switch {
-	case found:
+	case found > 0:
 		b.last = lookAgainMax
+	case b.last == 0 && err != nil:
+		b.last = tryAgain
 	case b.last == 0:
 		b.last = lookAgain
 	default:

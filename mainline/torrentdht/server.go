@@ -62,7 +62,7 @@ type Server struct {
 	wg     sync.WaitGroup // announcements and pings; added to while not closed
 }
 
-// New returns a Server for a node, which stays the caller's: close the client first, then the Server, then the node.
+// New returns a Server for a node, which stays the caller's, to be closed after it.
 func New(node *mainline.Node, cfg Config) *Server {
 	s := &Server{node: node, cfg: cfg.withDefaults()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

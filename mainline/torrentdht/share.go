@@ -1,11 +1,9 @@
 package torrentdht
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/dhtkit/dhtkit/socket"
@@ -24,50 +22,98 @@ func Conns[L any](listeners []L) (conns []socket.Conn) {
 	return conns
 }
 
-// Share makes a socket.Conn of a connection that stays with its owner. Closing it ends reading and writing through it, and
-// leaves pc open. One Conn at a time may read from pc, which needs read deadlines: one that has none is closed.
+// Share makes a socket.Conn of a connection that stays with its owner: closing it ends reading and writing through it, and
+// leaves pc open. One Conn at a time may read from pc.
 //
-// socket.Wrap, in contrast, closes what it wraps. That would take the uTP socket away from the client, and wait for ever for
-// a read to end: a closed uTP socket (anacrolix/utp v0.1.0) does not end it. For the same reason a node on a shared
-// connection does not notice that the client was closed. Close the node, too.
+// socket.Wrap, in contrast, closes what it wraps, and waits for the read that is in progress to end. It would take the uTP
+// socket away from the client, and might wait for ever: a socket of anacrolix/utp v0.1.0 does not end a read when it is
+// closed, but at a deadline; one of go-libutp v1.3.2 has no deadlines and panics over them. So a goroutine of its own reads
+// pc. Close ends it if pc has read deadlines; else it ends with the next datagram, which is lost, or with pc.
 func Share(pc net.PacketConn) socket.Conn {
-	_ = pc.SetReadDeadline(time.Time{}) // an earlier Share has left one; without deadlines there is none to lift
-	return &shared{conn: socket.Wrap(pc), pc: pc}
+	setReadDeadline(pc, time.Time{}) // an earlier Share has left one
+	return &shared{
+		pc:       pc,
+		conn:     socket.Wrap(pc),
+		arrivals: make(chan arrival),
+		ended:    make(chan struct{}),
+		closed:   make(chan struct{}),
+	}
 }
 
+// shared is a Conn on somebody else's connection.
 type shared struct {
-	conn   socket.Conn
-	pc     net.PacketConn
-	closed atomic.Bool
+	pc       net.PacketConn
+	conn     socket.Conn // of pc
+	arrivals chan arrival
+	start    sync.Once     // of pump
+	ended    chan struct{} // closed by it
+	closed   chan struct{}
+	once     sync.Once // closes it
+}
+
+// arrival is what a read returned.
+type arrival struct {
+	b    []byte
+	from netip.AddrPort
+	err  error
+}
+
+// pump is the goroutine that reads. Of two buffers it fills one while the other is copied: it is back at the first when the
+// second was taken, which is after the first was copied.
+func (c *shared) pump() {
+	defer close(c.ended)
+	var buffers [2][socket.MaxDatagram + 1]byte // a byte more shows what is too long
+	for i := 0; ; i = 1 - i {
+		n, from, err := c.conn.ReadFromUDPAddrPort(buffers[i][:])
+		select {
+		case c.arrivals <- arrival{buffers[i][:n], from, err}:
+		case <-c.closed:
+			return
+		}
+	}
+}
+
+func (c *shared) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	c.start.Do(func() { go c.pump() })
+	select {
+	case a := <-c.arrivals:
+		return copy(b, a.b), a.from, a.err
+	case <-c.closed:
+		return 0, netip.AddrPort{}, net.ErrClosed
+	}
+}
+
+func (c *shared) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	select {
+	case <-c.closed:
+		return 0, net.ErrClosed
+	default:
+		return c.conn.WriteToUDPAddrPort(b, to)
+	}
 }
 
 func (c *shared) LocalAddr() net.Addr { return c.pc.LocalAddr() }
 
-func (c *shared) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
-	if c.closed.Load() {
-		return 0, netip.AddrPort{}, net.ErrClosed
-	}
-	n, from, err := c.conn.ReadFromUDPAddrPort(b)
-	if err != nil && c.closed.Load() {
-		err = fmt.Errorf("torrentdht: read: %w", net.ErrClosed)
-	}
-	return n, from, err
-}
+// Ours: how long Close waits for a read to end at its deadline, so that the next Conn on pc is the only one to read.
+const endOfRead = time.Second
 
-func (c *shared) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if c.closed.Load() {
-		return 0, net.ErrClosed
-	}
-	return c.conn.WriteToUDPAddrPort(b, to)
-}
-
-// Close ends a read in progress by a deadline in the past.
 func (c *shared) Close() error {
-	if c.closed.Swap(true) {
-		return nil
-	}
-	if err := c.pc.SetReadDeadline(time.Unix(1, 0)); err != nil && !errors.Is(err, net.ErrClosed) {
-		return c.pc.Close()
-	}
+	c.once.Do(func() {
+		close(c.closed)
+		c.start.Do(func() { close(c.ended) }) // there is no pump, and will be none
+		if !setReadDeadline(c.pc, time.Unix(1, 0)) {
+			return
+		}
+		select {
+		case <-c.ended:
+		case <-time.After(endOfRead):
+		}
+	})
 	return nil
+}
+
+// setReadDeadline reports whether pc has read deadlines.
+func setReadDeadline(pc net.PacketConn, t time.Time) (ok bool) {
+	defer func() { _ = recover() }() // go-libutp: not implemented
+	return pc.SetReadDeadline(t) == nil
 }
