@@ -400,7 +400,7 @@ func TestTheOrderOfChecks(t *testing.T) {
 
 // A full store says so beforehand: whom it would not take gets no token, whom it has may come again (BEP 33).
 func TestAFullStoreGivesNoToken(t *testing.T) {
-	store := NewPeerStore(StoreConfig{PerHash: 2, Lifetime: time.Hour})
+	store := NewPeerStore(StoreConfig{PerHash: 2, PerSource: 3, Lifetime: time.Hour})
 	ih, first := krpc.ID{1}, netip.MustParseAddrPort("30.1.1.1:1")
 	store.Announce(ih, first, false, testStart)
 	n := stepped(t, Config{Peers: store}, 20)
@@ -414,4 +414,9 @@ func TestAFullStoreGivesNoToken(t *testing.T) {
 	require.Nil(t, token(asker, ih))
 	require.Len(t, token(first, ih), tokenLen)
 	require.Len(t, token(asker, krpc.ID{2}), tokenLen)
+	for i := range 3 {
+		store.Announce(krpc.ID{3, byte(i)}, asker, false, testStart)
+	}
+	require.Nil(t, token(asker, krpc.ID{2}), "it is under enough info hashes")
+	require.Len(t, token(asker, krpc.ID{3}), tokenLen)
 }

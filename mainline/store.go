@@ -155,8 +155,11 @@ func (s *MemoryStore) Announce(ih krpc.ID, peer netip.AddrPort, seed bool, now t
 func (s *MemoryStore) Admits(ih krpc.ID, ip netip.Addr, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	peers, as16 := s.current(ih, now), ip.As16()
-	return len(peers) < s.cfg.PerHash || slices.ContainsFunc(peers, func(e entry) bool { return e.ip == as16 })
+	peers, e := s.current(ih, now), entry{ip: ip.As16(), v6: ip.Is6()}
+	if sw := s.swarms[ih]; sw != nil && sw.find(&e.ip) >= 0 {
+		return true
+	}
+	return len(peers) < s.cfg.PerHash && (s.cfg.PerSource <= 0 || int(s.sources[e.source()]) < s.cfg.PerSource)
 }
 
 // AppendPeers appends a random sample of the peers that have not expired.
