@@ -10,8 +10,12 @@
 //	}
 //	fmt.Println(c.Stats().Queries, "queries")
 //
-// Each node that answers is asked for the neighbours of its own id and for those of one random target. Random targets alone
-// never find the young part of a network, which only its neighbours know.
+// Each node that answers is asked for the neighbours of its own id, and every other one for those of a random target. Random
+// targets alone never find the young part of a network, which only its neighbours know. At the end, nodes are asked for the
+// branches beside their own that seem to be empty: who lives alone there is the neighbour of nobody.
+//
+// What only one node names may be an invention of its. Where few of such contacts answer, the nodes that did are asked for
+// more of their buckets rather than the contacts for anything.
 //
 // NewSize estimates how many nodes there are without asking all of them: it counts the nodes around some random points
 // nearly completely and derives the total, with an interval, from their density.

@@ -1,6 +1,7 @@
 package crawl
 
 import (
+	"iter"
 	"math/rand/v2"
 	"net/netip"
 
@@ -10,20 +11,22 @@ import (
 
 // frontier decides whom to ask for what next. It is a plain value: no clock, no socket, no lock.
 //
-// Every node that answers is asked for the neighbours of its own id, which is how young nodes are found, and for those of
-// one random target, or more. Contacts that two nodes named come first: what only one has ever named may be an invention
-// of its, and in a network full of inventions nearly all of those are. They are asked when nothing else is left,
-// for as long as it pays.
+// Every node that answers is asked for the neighbours of its own id, which is how young nodes are found, and some for those
+// of a random target. Contacts that two nodes named come first: what only one has ever named may be an invention
+// of its, see lone.go. When nothing is left, sweep looks for places that nobody has spoken of.
 type frontier struct {
 	tries uint8
 	more  uint8 // random targets for each node beyond the first
+	every bool  // every node is asked for a random target; otherwise every other one
 	rng   *rand.Rand
 
-	index  map[netip.AddrPort]uint32 // endpoint to record
-	nodes  []record
-	queue  fifo // records that wait for a query
-	once   fifo // records that one node named; those named again meanwhile are in queue, too
-	single yield
+	index map[netip.AddrPort]uint32 // endpoint to record
+	nodes []record
+	queue fifo   // records that wait for a query
+	asked uint64 // queries given out, but for those taken back
+	found int    // nodes that answered
+	loners
+	sweeps
 }
 
 // record is one endpoint that somebody named, or that we started from.
@@ -33,24 +36,36 @@ type record struct {
 	by     uint32 // who named it first
 	tries  uint8  // queries without an answer so far
 	goals  goals  // what is still to be asked
-	more   uint8  // random targets still to be asked for after that
+	spare  goals  // what may be asked if inventions make it necessary
+	more   uint8  // random targets still to be asked for
 	asking goals  // what it is being asked; 0: it is not
+	known  uint8  // the first of its buckets of which it named all it knows, unknown if it was not asked
+	bucket uint8  // of the goal doubtful
 	queued bool   // it waits in frontier.queue
 	found  bool   // it has answered
 	named  bool   // by two nodes, or by ourselves
-	lone   bool   // it was asked although only one node named it
+	lone   stage  // it was asked although only one node named it
 }
 
-// goals is a set of queries to one node.
+// unknown is the known of a record that has not yet answered to its own id.
+const unknown = 255
+
+// goals is a set of queries to one node, the first to be asked first.
 type goals uint8
 
 const (
-	ownID  goals = 1 << iota // find_node of its own id
-	random                   // find_node of a random target
+	ownID    goals = 1 << iota // find_node of its own id
+	random                     // of a random target
+	doubtful                   // of the bucket that record.bucket says
+	outside                    // of the first bucket of which it named nobody so far
+	edge                       // of the bucket of which it named only some so far
 )
 
 func newFrontier(tries int, rng *rand.Rand) *frontier {
-	return &frontier{tries: uint8(min(tries, 255)), rng: rng, index: make(map[netip.AddrPort]uint32)}
+	return &frontier{
+		tries: uint8(min(tries, 255)), rng: rng,
+		index: make(map[netip.AddrPort]uint32), sweeps: sweeps{done: make(map[place]bool)},
+	}
 }
 
 // ourselves is the source of what nobody else named.
@@ -59,9 +74,7 @@ const ourselves = 1<<32 - 1
 // seed notes an endpoint to start from, and believes it. An id of zero is unknown.
 func (f *frontier) seed(addr netip.AddrPort, id krpc.ID) {
 	if f.add(addr, id, ourselves) {
-		i := f.index[addr]
-		f.nodes[i].named = true
-		f.wait(i)
+		f.believe(f.index[addr])
 	}
 }
 
@@ -69,60 +82,81 @@ func (f *frontier) seed(addr netip.AddrPort, id krpc.ID) {
 func (f *frontier) add(addr netip.AddrPort, id krpc.ID, by uint32) bool {
 	if i, known := f.index[addr]; known {
 		if r := &f.nodes[i]; !r.named && r.by != by {
-			r.named = true
-			if !r.found && r.asking == 0 && r.tries < f.tries {
-				f.wait(i)
-			}
+			f.believe(i)
 		}
 		return false
 	}
 	i := uint32(len(f.nodes))
 	f.index[addr] = i
-	f.nodes = append(f.nodes, record{id: id, addr: addr, by: by, goals: ownID | random, more: f.more})
-	f.once.push(i)
+	r := record{id: id, addr: addr, by: by, goals: ownID | random, spare: outside | edge, more: f.more, known: unknown}
+	if !f.every && i%2 == 1 {
+		r.goals, r.spare = r.goals&^random, r.spare|random
+	}
+	f.nodes = append(f.nodes, r)
+	f.meet(i)
 	return true
+}
+
+// believe notes that a contact was named twice.
+func (f *frontier) believe(i uint32) {
+	r := &f.nodes[i]
+	r.named = true
+	if r.lone == 0 {
+		f.waiters--
+	}
+	if !r.found && r.asking == 0 && r.tries < f.tries {
+		f.wait(i)
+	}
 }
 
 // next returns whom to ask, and the target. The caller settles it with answered, failed or unasked.
 func (f *frontier) next() (n routing.Node, target krpc.ID, ok bool) {
-	i, ok := f.take()
-	if !ok {
+	if f.idle() {
 		return routing.Node{}, krpc.ID{}, false
 	}
+	i, _ := f.queue.pop()
+	f.asked++
 	r := &f.nodes[i]
-	r.asking = r.goals & ownID
-	if r.asking == 0 || r.id == (krpc.ID{}) {
+	r.queued = false
+	r.asking = r.goals & -r.goals
+	if r.id == (krpc.ID{}) {
 		r.asking = random
 	}
-	target = r.id
-	if r.asking == random {
-		target = f.randomID()
-	}
-	return routing.Node{Key: r.id.Key(), Addr: r.addr}, target, true
+	return routing.Node{Key: r.id.Key(), Addr: r.addr}, f.target(r), true
 }
 
-// take removes the next record from the queues.
-func (f *frontier) take() (uint32, bool) {
-	if i, ok := f.queue.pop(); ok {
-		f.nodes[i].queued = false
-		return i, true
+// target is what a node is to be asked for.
+func (f *frontier) target(r *record) krpc.ID {
+	switch r.asking {
+	case random:
+		return f.randomID()
+	case outside:
+		return flipped(r.id, int(r.known)-2)
+	case edge:
+		return flipped(r.id, int(r.known)-1)
+	case doubtful:
+		return flipped(r.id, int(r.bucket))
 	}
-	for f.single.pays() {
-		i, ok := f.once.pop()
-		if !ok {
-			break
-		}
-		if r := &f.nodes[i]; !r.named {
-			r.lone = true
-			return i, true
-		}
+	return r.id
+}
+
+// flipped returns an id in one of the buckets of id, the one as near to id as can be; id itself if there is no such bucket.
+func flipped(id krpc.ID, bucket int) krpc.ID {
+	if bucket >= 0 && bucket < 8*krpc.IDSize {
+		id[bucket/8] ^= 0x80 >> (bucket % 8)
 	}
-	return 0, false
+	return id
+}
+
+// idle reports whether nothing is left to ask. As long as something is, there is somebody in the queue.
+func (f *frontier) idle() bool {
+	return f.queue.len() == 0 && !f.ask(early) && !f.askMore() && (!f.yields[early-1].judged() || !f.ask(last))
 }
 
 // unasked puts back what next gave out: it could not be sent now.
 func (f *frontier) unasked(addr netip.AddrPort) {
 	i := f.index[addr]
+	f.asked--
 	f.nodes[i].asking = 0
 	f.wait(i)
 }
@@ -135,66 +169,70 @@ func (f *frontier) wait(i uint32) {
 	}
 }
 
-// answered notes the answer of a node; it returns the node's index and whether the answer is its first.
-func (f *frontier) answered(addr netip.AddrPort, id krpc.ID) (i uint32, first bool) {
-	i = f.index[addr]
+// answered notes the answer of a node and whom it names; it reports whether it is the node's first.
+func (f *frontier) answered(addr netip.AddrPort, id krpc.ID, contacts iter.Seq[routing.Node]) (first bool) {
+	i := f.index[addr]
 	r := &f.nodes[i]
-	r.goals &^= r.asking
-	if r.asking == random && r.more > 0 {
+	asked := r.asking
+	r.goals &^= asked
+	if asked == random && r.more > 0 {
 		r.more--
 		r.goals |= random
 	}
 	r.asking = 0
-	first = !r.found
-	if first && r.lone {
-		f.single.note(true)
+	if first = !r.found; first {
+		f.found++
+		f.askable = append(f.askable, i)
+		f.noteLone(r, true)
 	}
 	r.found, r.id = true, id
 	if r.goals != 0 {
 		f.wait(i)
 	}
-	return i, first
+	known, named := 8*krpc.IDSize, 0
+	for n := range contacts {
+		f.add(n.Addr, krpc.IDOf(n.Key), i)
+		known = min(known, routing.CommonBits(n.Key, id.Key())+1)
+		named++
+	}
+	if named < fullReply {
+		known = 0
+	}
+	if asked == ownID {
+		f.nodes[i].known = uint8(known)
+	}
+	return first
 }
+
+// fullReply is how many nodes an answer names (BEP 5); who names fewer knows nobody else.
+const fullReply = 8
 
 // failed notes that a node did not answer. One that never did but was named twice is tried again later, until its tries are
 // used up; of one that did nothing more is wanted.
 func (f *frontier) failed(addr netip.AddrPort) {
 	i := f.index[addr]
 	r := &f.nodes[i]
-	r.asking = 0
-	r.tries++
-	if !r.found && r.lone {
-		f.single.note(false)
+	if r.asking == doubtful {
+		f.unsettle(r)
 	}
-	if !r.found && r.named && r.tries < f.tries {
+	r.asking = 0
+	if r.found {
+		r.goals = 0
+		return
+	}
+	f.noteLone(r, false)
+	r.tries++
+	if r.named && r.tries < f.tries {
 		f.wait(i)
 	}
 }
 
 // waiting returns how many queries wait to be asked.
 func (f *frontier) waiting() int {
-	if !f.single.pays() {
+	if !f.pays(early) {
 		return f.queue.len()
 	}
-	return f.queue.len() + f.once.len()
-}
-
-// idle reports whether nothing is left to ask.
-func (f *frontier) idle() bool {
-	if f.queue.len() > 0 {
-		return false
-	}
-	for f.single.pays() {
-		i, ok := f.once.peek()
-		if !ok {
-			return true
-		}
-		if !f.nodes[i].named {
-			return false
-		}
-		f.once.pop()
-	}
-	return true
+	return f.queue.len() + f.waiters
 }
 
 // seen returns how many endpoints were named.
@@ -205,55 +243,4 @@ func (f *frontier) randomID() (id krpc.ID) {
 		id[i] = byte(f.rng.Uint32())
 	}
 	return id
-}
-
-// yield is what asking contacts that were named once has brought.
-type yield struct {
-	asked, answered float64 // of the last few thousand
-}
-
-// Ours: after so many lone contacts without more than this share of answers, the others are left alone.
-const (
-	yieldAfter = 500
-	yieldLeast = 0.001
-)
-
-func (y *yield) note(answered bool) {
-	const forget = 1 - 1.0/4096
-	y.asked, y.answered = y.asked*forget+1, y.answered*forget
-	if answered {
-		y.answered++
-	}
-}
-
-func (y *yield) pays() bool { return y.asked < yieldAfter || y.answered >= yieldLeast*y.asked }
-
-// fifo is a queue of records.
-type fifo struct {
-	items []uint32
-	head  int
-}
-
-func (q *fifo) push(i uint32) { q.items = append(q.items, i) }
-
-func (q *fifo) len() int { return len(q.items) - q.head }
-
-func (q *fifo) peek() (uint32, bool) {
-	if q.len() == 0 {
-		return 0, false
-	}
-	return q.items[q.head], true
-}
-
-func (q *fifo) pop() (uint32, bool) {
-	i, ok := q.peek()
-	if !ok {
-		return 0, false
-	}
-	q.head++
-	if q.head > 1024 && 2*q.head > len(q.items) {
-		q.items = append(q.items[:0], q.items[q.head:]...)
-		q.head = 0
-	}
-	return i, true
 }

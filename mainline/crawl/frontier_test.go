@@ -3,9 +3,11 @@ package crawl
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/routing"
 	"github.com/stretchr/testify/require"
 )
 
@@ -13,12 +15,15 @@ func endpoint(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{40, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
 }
 
-func frontierOfTwoTries() *frontier { return newFrontier(2, rand.New(rand.NewPCG(1, 2))) }
+func frontierOfTwoTries() *frontier {
+	f := newFrontier(2, rand.New(rand.NewPCG(1, 2)))
+	f.every = true
+	return f
+}
 
-// answer notes a first answer and reports whether it was one.
-func answer(f *frontier, addr netip.AddrPort, id krpc.ID) bool {
-	_, first := f.answered(addr, id)
-	return first
+// answer notes an answer that names nodes and reports whether it was the node's first.
+func answer(f *frontier, addr netip.AddrPort, id krpc.ID, named ...routing.Node) bool {
+	return f.answered(addr, id, slices.Values(named))
 }
 
 func TestFrontierAsksOwnIDThenRandom(t *testing.T) {
@@ -100,7 +105,7 @@ func TestFrontierLeavesInventionsAlone(t *testing.T) {
 		f.failed(n.Addr)
 		asked++
 	}
-	require.Less(t, asked, invented/100)
+	require.Less(t, asked, invented/50)
 	require.True(t, f.idle())
 	f.add(endpoint(invented-1), krpc.ID{1}, 7)
 	require.False(t, f.idle(), "but what two name is asked")
@@ -132,4 +137,93 @@ func TestFrontierAsksForMoreTargets(t *testing.T) {
 	}
 	require.Len(t, targets, 3, "its own id and two random targets")
 	require.True(t, targets[krpc.ID{1}])
+}
+
+func TestFrontierAsksEveryOtherNodeForARandomTarget(t *testing.T) {
+	f := newFrontier(2, rand.New(rand.NewPCG(1, 2)))
+	queries := 0
+	for i := range 100 {
+		f.seed(endpoint(i), krpc.ID{byte(i + 1)})
+	}
+	for n, _, ok := f.next(); ok; n, _, ok = f.next() {
+		answer(f, n.Addr, krpc.IDOf(n.Key))
+		queries++
+	}
+	require.Equal(t, 150, queries)
+}
+
+// full answers name eight nodes that share a number of bits with id.
+func fullAnswer(id krpc.ID, bits int) (named []routing.Node) {
+	for i := range fullReply {
+		key := flipped(flipped(id, bits), 150+i).Key()
+		named = append(named, routing.Node{Key: key, Addr: endpoint(1000*bits + 10*int(id[0]) + i)})
+	}
+	return named
+}
+
+// When nearly all contacts are inventions, who answered is asked for other buckets rather than the contacts.
+func TestFrontierAsksForOtherBucketsAmongInventions(t *testing.T) {
+	f := frontierOfTwoTries()
+	id := krpc.ID{0x55}
+	for i := range 2 * yieldAfter {
+		f.add(endpoint(i), krpc.ID{1}, uint32(i))
+		n, _, _ := f.next()
+		f.failed(n.Addr)
+	}
+	f.seed(endpoint(9000), id)
+	for range 2 { // its own id and a random target
+		n, _, _ := f.next()
+		require.Equal(t, endpoint(9000), n.Addr)
+		answer(f, n.Addr, id, fullAnswer(id, 9)...)
+	}
+	for _, bucket := range []int{8, 9} { // none of the first was named, some of the other
+		n, target, ok := f.next()
+		require.True(t, ok)
+		require.Equal(t, endpoint(9000), n.Addr)
+		require.Equal(t, bucket, routing.CommonBits(target.Key(), id.Key()))
+		answer(f, n.Addr, id)
+	}
+	n, _, _ := f.next()
+	require.NotEqual(t, endpoint(9000), n.Addr, "nothing left but the lone")
+}
+
+// a node whose answers say nothing of a branch without nodes is asked for it, and once more if it is silent.
+func TestSweepAsksForEmptyBranches(t *testing.T) {
+	f := frontierOfTwoTries()
+	near, far := krpc.ID{0x80}, krpc.ID{0x01}
+	for i, id := range []krpc.ID{near, far} {
+		f.seed(endpoint(i), id)
+	}
+	for n, _, ok := f.next(); ok; n, _, ok = f.next() {
+		if n.Addr == endpoint(0) {
+			answer(f, n.Addr, near, fullAnswer(near, 2)...)
+			continue
+		}
+		if n.Addr == endpoint(1) {
+			answer(f, n.Addr, far) // knows nobody: nothing is hidden from it
+			continue
+		}
+		f.failed(n.Addr)
+	}
+	asked := make(map[int]int)
+	for f.sweep() {
+		for n, target, ok := f.next(); ok; n, target, ok = f.next() {
+			require.Equal(t, endpoint(0), n.Addr)
+			bucket := routing.CommonBits(target.Key(), near.Key())
+			if asked[bucket]++; asked[bucket] == 1 {
+				f.failed(n.Addr)
+			} else {
+				answer(f, n.Addr, near)
+			}
+		}
+	}
+	require.Equal(t, map[int]int{1: 2, 2: 2}, asked, "bucket 0 has a node, the deeper ones are known")
+}
+
+func TestBesides(t *testing.T) {
+	id := krpc.ID{0b1010_1111, 0xff, 0xff}
+	require.Equal(t, place{krpc.ID{0b0000_0000}, 1}, besides(id, 0))
+	require.Equal(t, place{krpc.ID{0b1010_1000}, 6}, besides(id, 5))
+	require.Equal(t, place{krpc.ID{0b1010_1111, 0x00}, 9}, besides(id, 8))
+	require.Equal(t, place{krpc.ID{0b1010_1111, 0xff, 0xfe}, 24}, besides(id, 23))
 }

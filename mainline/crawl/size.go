@@ -107,32 +107,7 @@ func NewSize(n *mainline.Node, cfg SizeConfig) *Size {
 // flight. The error is last: the cause of ctx, *krpc.BootstrapError, routing.ErrNoNodes if there was nobody to start from,
 // routing.ErrNoAnswer if nobody answered.
 func (s *Size) Estimates(ctx context.Context) iter.Seq2[Estimate, error] {
-	return func(yield func(Estimate, error) bool) {
-		defer s.asker.Close()
-		if err := s.seed(ctx); err != nil {
-			yield(Estimate{}, err)
-			return
-		}
-		for {
-			for _, e := range s.advance() {
-				if !yield(e, nil) {
-					return
-				}
-			}
-			if s.over() {
-				break
-			}
-			ev, err := s.asker.Wait(ctx)
-			if err != nil {
-				yield(Estimate{}, err)
-				return
-			}
-			s.settle(ev)
-		}
-		if err := s.err(); err != nil {
-			yield(Estimate{}, err)
-		}
-	}
+	return func(yield func(Estimate, error) bool) { run(ctx, s, s.asker, yield) }
 }
 
 func (s *Size) seed(ctx context.Context) (err error) {
@@ -201,22 +176,22 @@ func (s *Size) ask(z *zoneWalk) bool {
 	return true
 }
 
-// settle takes one event.
-func (s *Size) settle(ev routing.Event[*krpc.Reply]) {
+// settle takes one event. What it means for the estimate is known when its zone is over.
+func (s *Size) settle(ev routing.Event[*krpc.Reply]) []Estimate {
 	if ev.Outcome == routing.Room {
 		s.full = false
-		return
+		return nil
 	}
 	e, ok := s.open[ev.Node.Addr]
 	if !ok {
-		return
+		return nil
 	}
 	switch ev.Outcome {
 	case routing.Late:
 		e.late = true
 		s.open[ev.Node.Addr] = e
 		e.zone.late(e.node)
-		return
+		return nil
 	case routing.Failed:
 		e.zone.failed(e.node, e.late)
 	case routing.Alive:
@@ -225,6 +200,7 @@ func (s *Size) settle(ev routing.Event[*krpc.Reply]) {
 		e.zone.answered(e.node, e.late, ev.Reply.From.Key, e.target, ev.Reply.Contacts)
 	}
 	delete(s.open, ev.Node.Addr)
+	return nil
 }
 
 // advance sends what can be sent and counts the zones that are over. It returns what is known after each of these.
