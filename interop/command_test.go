@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -25,6 +26,10 @@ import (
 var buildDir string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // what the tests do most is to wait for others' timers
+		log.Fatal(err)
+	}
 	dir, err := os.MkdirTemp("", "dhtkit-interop-")
 	if err != nil {
 		log.Fatal(err)

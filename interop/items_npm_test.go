@@ -39,7 +39,7 @@ func TestItemsWithBittorrentDHT(t *testing.T) {
 	require.Nil(t, itemAt(t, reader, writer.ID()))
 
 	for i, salt := range []string{"", "salt", "\x00\xff" + strings.Repeat("s", krpc.MaxSalt-2)} {
-		testSignedWithBittorrentDHT(t, writer, reader, theirs, newAuthor(byte(10+i)), salt)
+		testSignedWithBittorrentDHT(t, writer, reader, theirs, someAuthor(byte(10+i)), salt)
 	}
 }
 

@@ -19,11 +19,11 @@ type author struct {
 	key  ed25519.PrivateKey
 }
 
-// newAuthor returns one of 256 authors.
-func newAuthor(b byte) author {
-	seed := slices.Repeat([]byte{b}, ed25519.SeedSize)
-	return author{seed, ed25519.NewKeyFromSeed(seed)}
-}
+// newAuthor returns the author with a seed of 32 bytes.
+func newAuthor(seed []byte) author { return author{seed, ed25519.NewKeyFromSeed(seed)} }
+
+// someAuthor returns one of 256 authors.
+func someAuthor(b byte) author { return newAuthor(slices.Repeat([]byte{b}, ed25519.SeedSize)) }
 
 func (a author) public() ed25519.PublicKey { return a.key.Public().(ed25519.PublicKey) }
 

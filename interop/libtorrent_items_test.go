@@ -43,7 +43,7 @@ func TestItemsWithLibtorrent(t *testing.T) {
 	require.False(t, theirs.get(t, 2, ours[0].ID()).Found, "there is no such item")
 
 	for i, salt := range []string{"", "salt", "\x00\xff" + strings.Repeat("s", krpc.MaxSalt-2)} {
-		testSignedWithLibtorrent(t, ours, theirs, newAuthor(byte(i)), salt)
+		testSignedWithLibtorrent(t, ours, theirs, someAuthor(byte(i)), salt)
 	}
 }
 
