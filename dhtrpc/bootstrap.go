@@ -2,42 +2,49 @@ package dhtrpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/dhtkit/dhtkit/internal/hosts"
 )
 
-// resolvedFor is how long the addresses of bootstrap names are used before they are asked for again.
-const resolvedFor = 10 * time.Minute
+// BootstrapError says what became of each bootstrap name, when none of them has an address.
+type BootstrapError = hosts.Error
 
-// BootstrapError says what became of each bootstrap name that gave no address.
-type BootstrapError struct {
-	Names []string // as configured
-	Errs  []error  // one per name
-}
-
-func (e *BootstrapError) Error() string {
-	return fmt.Sprintf("dhtrpc: no bootstrap address: %v", errors.Join(e.Errs...))
-}
-
-func (e *BootstrapError) Unwrap() []error { return e.Errs }
-
-// bootstrap turns the configured names into addresses: those that are addresses already, hints before their names, and
-// what a resolver says, side by side and cached.
+// bootstrap turns the configured names into addresses: hints before their names, those that are addresses already, and what a
+// resolver says.
 type bootstrap struct {
-	names []string
+	hints  []netip.AddrPort
+	plain  hosts.Hosts // names without a hint
+	behind hosts.Hosts // names with one, resolved if nobody answers at the addresses we have
+	deaf   atomic.Bool // nobody did
+}
 
-	resolving sync.Mutex // so that only one caller asks
+func (b *bootstrap) init(names []string) {
+	var plain, behind []string
+	for _, name := range names {
+		if _, host, hinted := strings.Cut(name, "@"); hinted {
+			addr, _, _, _ := parseName(name) // checked before
+			b.hints = append(b.hints, addr)
+			behind = append(behind, host)
+		} else {
+			plain = append(plain, name)
+		}
+	}
+	nobody := func() {} // there is always somebody who waits for Resolve
+	b.plain.Init(plain, lookupIPv4, nobody)
+	b.behind.Init(behind, lookupIPv4, nobody)
+}
 
-	mu    sync.Mutex // guards what follows
-	addrs []netip.AddrPort
-	until time.Time
-	deaf  bool // nobody answered at the addresses we have: names behind hints are resolved, too
+func (b *bootstrap) close() {
+	b.plain.Close()
+	b.behind.Close()
 }
 
 // parseName reads HOST:PORT or IP@HOST:PORT. addr is the literal address or the hint, not valid if there is neither.
@@ -79,70 +86,25 @@ func checkName(s string) error {
 
 // known returns the addresses there are without asking anybody; asking reports whether a resolver may know more.
 func (b *bootstrap) known(now time.Time) (addrs []netip.AddrPort, asking bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	fresh := now.Before(b.until)
-	for _, name := range b.names {
-		addr, host, _, err := parseName(name)
-		if err != nil {
-			continue
-		}
-		if addr.IsValid() {
-			addrs = append(addrs, addr)
-		}
-		asking = asking || host != "" && !fresh && (!addr.IsValid() || b.deaf)
-	}
-	return append(addrs, b.addrs...), asking
+	asking = b.plain.Due(now) || b.deaf.Load() && b.behind.Due(now)
+	return slices.Concat(b.hints, b.plain.Known(), b.behind.Known()), asking
 }
 
 // silent tells that nobody answered.
-func (b *bootstrap) silent() {
-	b.mu.Lock()
-	b.deaf = true
-	b.mu.Unlock()
-}
+func (b *bootstrap) silent() { b.deaf.Store(true) }
 
 // resolve asks the resolver for the names that need it. It fails only if there are names and not one has an address.
 func (b *bootstrap) resolve(ctx context.Context, now time.Time) error {
-	b.resolving.Lock()
-	defer b.resolving.Unlock()
-	literals, asking := b.known(now)
-	if !asking {
+	_, err := b.plain.Resolve(ctx, now)
+	if b.deaf.Load() {
+		b.behind.Resolve(ctx, now)
+	}
+	if len(b.hints) > 0 {
 		return nil
 	}
-	found := make([][]netip.AddrPort, len(b.names))
-	errs := make([]error, len(b.names))
-	var wg sync.WaitGroup
-	for i, name := range b.names {
-		if _, host, port, _ := parseName(name); host != "" {
-			wg.Go(func() { found[i], errs[i] = lookupHost(ctx, host, port) })
-		}
-	}
-	wg.Wait()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var addrs []netip.AddrPort
-	for _, f := range found {
-		addrs = append(addrs, f...)
-	}
-	if len(addrs) == 0 {
-		if len(literals) > 0 {
-			return nil
-		}
-		return &BootstrapError{Names: b.names, Errs: errs}
-	}
-	b.addrs, b.until = addrs, now.Add(resolvedFor)
-	return nil
+	return err
 }
 
-func lookupHost(ctx context.Context, host string, port uint16) ([]netip.AddrPort, error) {
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", host, err)
-	}
-	addrs := make([]netip.AddrPort, len(ips))
-	for i, ip := range ips {
-		addrs[i] = netip.AddrPortFrom(ip.Unmap(), port)
-	}
-	return addrs, nil
+func lookupIPv4(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
 }

@@ -35,6 +35,7 @@ func Listen(addr string, cfg Config) (*Node, error) {
 	conns, err := n.open(nil)
 	if err != nil {
 		n.die()
+		n.boot.close()
 		return nil, err
 	}
 	n.watch = newWatch()

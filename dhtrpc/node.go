@@ -69,11 +69,11 @@ func newNode(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg:      cfg,
 		wire:     framingOf(cfg.Network),
-		boot:     bootstrap{names: cfg.Bootstrap},
 		ready:    make(chan struct{}),
 		handlers: make(map[uint64]func(*Request)),
 		tokens:   newJar(),
 	}
+	n.boot.init(cfg.Bootstrap)
 	n.life, n.die = context.WithCancel(context.Background())
 	var seed [32]byte
 	if cfg.Socket.Seed != nil {
@@ -152,6 +152,7 @@ func (n *Node) Close() error {
 	n.later(n.cfg.On.Close)
 	n.unlock()
 	err := sock.Close()
+	n.boot.close()
 	n.wg.Wait()
 	return err
 }

@@ -103,6 +103,13 @@ func (b *Hosts) Resolve(ctx context.Context, now time.Time) ([]netip.AddrPort, e
 // Static reports whether no name needs a resolver.
 func (b *Hosts) Static() bool { return len(b.hosts) == 0 }
 
+// Due reports whether a resolver may know more than Known: a resolution is due, or in progress.
+func (b *Hosts) Due(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.hosts) > 0 && (b.run != nil || !now.Before(b.until)) && b.ctx.Err() == nil
+}
+
 // Begin starts a resolution if one is due, on a goroutine that ends when all names were tried or with close. It returns
 // what to wait for, nil if nothing.
 func (b *Hosts) Begin(now time.Time) <-chan struct{} {

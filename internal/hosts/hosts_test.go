@@ -68,6 +68,7 @@ func TestNamesAreAskedAgain(t *testing.T) {
 		r := new(resolver)
 		h, news := start(t, r, "one.example:5")
 		require.False(t, h.Static())
+		require.True(t, h.Due(time.Now()))
 		want := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:5"), netip.MustParseAddrPort("[2001:db8::1]:5")}
 		for range 3 {
 			addrs, err := h.Resolve(t.Context(), time.Now())
@@ -76,6 +77,7 @@ func TestNamesAreAskedAgain(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(t, 1, r.asked, "the answer is kept")
+		require.False(t, h.Due(time.Now()))
 		require.EqualValues(t, 2, news.Load())
 
 		time.Sleep(10 * time.Minute)
