@@ -206,7 +206,7 @@ func (n *Node) AddNode(c Contact) bool {
 	now := n.now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return isIPv4(c.Addr) && n.answeredLocked(c.node(), 0, now)
+	return isIPv4(c.Addr) && n.answeredLocked(nodeOf(c), 0, now)
 }
 
 // answeredLocked tells the table of an answer.

@@ -205,7 +205,7 @@ func (q *Query) prepareUpdate(deliver deliver) *asker {
 		}
 	}
 	for _, r := range q.answers {
-		add(r.From.node(), r.Token)
+		add(nodeOf(r.From), r.Token)
 	}
 	by := q.node.newAsker(*q.update, false, q.firstBy.refs, deliver)
 	q.second = routing.NewBatch(nodes, concurrency, q.node.cfg.Lookup, by)
@@ -241,7 +241,7 @@ func (q *Query) seedKnown() bool {
 	few := q.join && known < k || known < len(n.cfg.Bootstrap)
 	if few || known == 0 {
 		for _, c := range n.cfg.Nodes {
-			q.walk.Add(c.node())
+			q.walk.Add(nodeOf(c))
 		}
 	}
 	return few

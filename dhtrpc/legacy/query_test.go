@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dhtkit/dhtkit/dhtrpc"
 	"github.com/dhtkit/dhtkit/dhtrpc/legacy"
 	"github.com/dhtkit/dhtkit/internal/simnet"
 	"github.com/dhtkit/dhtkit/routing"
@@ -276,7 +277,7 @@ func TestIDs(t *testing.T) {
 	require.NotEqual(t, id, legacy.RandomID())
 	for _, s := range []string{"", id.String()[2:], id.String() + "00", "x" + id.String()[1:]} {
 		_, err := legacy.ParseID(s)
-		require.ErrorIs(t, err, legacy.ErrBadID)
+		require.ErrorIs(t, err, dhtrpc.ErrBadID)
 	}
 }
 

@@ -31,7 +31,7 @@ type Reply struct {
 }
 
 // Sender returns who answered (routing.Reply).
-func (r *Reply) Sender() routing.Node { return r.From.node() }
+func (r *Reply) Sender() routing.Node { return nodeOf(r.From) }
 
 // Contacts ranges over the nodes that the answer names (routing.Reply).
 func (r *Reply) Contacts(yield func(routing.Node) bool) { r.message.CloserNodes(yield) }

@@ -11,7 +11,7 @@ import (
 // Ping asks a node whether it is there. If its id is given, a node with another id does not answer. Reply.To is our own
 // address as it sees us.
 func (n *Node) Ping(ctx context.Context, to Contact) (*Reply, error) {
-	return n.one(ctx, ask{kind: TypeQuery, command: CommandPing}, to.node(), nil)
+	return n.one(ctx, ask{kind: TypeQuery, command: CommandPing}, nodeOf(to), nil)
 }
 
 // Holepunch makes the NAT of peer let us in, with the help of referrer, which has to be able to reach it: whoever named peer
