@@ -106,6 +106,24 @@ func TestNewerItem(t *testing.T) {
 	require.False(t, at(1, "a").newer(at(1, "a")))
 }
 
+func FuzzVerify(f *testing.F) {
+	it := signed(f, testKey(1), "salt", 7, map[string]int{"a": 1})
+	f.Add(it.V, []byte(it.K), it.Salt, it.Seq, it.Sig)
+	f.Add([]byte("0:"), []byte(nil), []byte(nil), int64(0), []byte(nil))
+	f.Fuzz(func(t *testing.T, v, k, salt []byte, seq int64, sig []byte) {
+		it := &Item{V: v, K: k, Salt: salt, Seq: seq, Sig: sig}
+		it.Target()
+		var value any
+		if err := it.Decode(&value); err == nil {
+			require.True(t, krpc.Canonical(v))
+		}
+		if it.Verify() == nil {
+			require.LessOrEqual(t, len(it.V), krpc.MaxValue)
+			require.NoError(t, it.clone().Verify())
+		}
+	})
+}
+
 func TestPrivateKeysOfAllForms(t *testing.T) {
 	key := testKey(3)
 	h := sha512.Sum512(key.Seed())

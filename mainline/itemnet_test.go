@@ -111,9 +111,11 @@ func TestPutSaysWhatStandsAgainstIt(t *testing.T) {
 			require.Equal(t, five.V, conflict.Stored.V, name)
 			require.Zero(t, conflict.Refused, name)
 		}
-		stored, err = putAt(t, l.nodes[6], version(t, "", 6, "six"), mainline.Cas(5))
-		require.NoError(t, err)
-		require.Equal(t, 8, stored)
+		for range 2 { // the second time it is there already
+			stored, err = putAt(t, l.nodes[6], version(t, "", 6, "six"), mainline.Cas(5))
+			require.NoError(t, err)
+			require.Equal(t, 8, stored)
+		}
 		broken := version(t, "", 7, "seven")
 		broken.Sig[0] ^= 1
 		_, err = putAt(t, l.nodes[6], broken)
@@ -210,6 +212,25 @@ func TestWhatDoesNotVerifyIsNoItem(t *testing.T) {
 		}
 		got = getAt(t, l.nodes[4], good.Target())
 		require.Equal(t, "4:ooze", string(got[len(got)-1].V), "then the largest")
+	})
+}
+
+func TestItemsInBothNetworks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newDualLab(t, 20)
+		fixed, err := mainline.NewItem("fixed")
+		require.NoError(t, err)
+		asker := l.addDual(mainline.Config{}) // stores nothing itself
+		for _, it := range []*mainline.Item{fixed, version(t, "", 1, "x")} {
+			stored := map[bool]int{}
+			for n, err := range l.nodes[3].PutItem(it).Stored(t.Context()) {
+				require.NoError(t, err)
+				stored[n.Addr.Addr().Is6()]++
+			}
+			require.Equal(t, map[bool]int{false: 8, true: 8}, stored)
+			require.Len(t, getAt(t, asker, it.Target()), 1, "once, though two networks answer")
+		}
+		require.Zero(t, inFlight(asker))
 	})
 }
 

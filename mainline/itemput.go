@@ -141,7 +141,7 @@ func (p *ItemPut) look(ctx context.Context) error {
 	}
 	best := p.lookup.Best()
 	switch {
-	case best == nil || !p.item.Mutable():
+	case best == nil || !p.item.Mutable() || best.equal(p.item):
 		return nil
 	case p.hasCas && best.Seq != p.cas:
 		return &ConflictError{Stored: best, Reason: krpc.ErrCasMismatch}
@@ -187,8 +187,8 @@ func (p *ItemPut) note(r *krpc.Reply) {
 	}
 }
 
-// writes prepares a batch for the nodes that hold this version, one for those that hold another and one for the rest, to
-// which no cas goes.
+// writes prepares a batch for the nodes that hold this version, one for those that hold another, and one for the rest. Only
+// the second has a cas.
 func (p *ItemPut) writes() *Write {
 	w := &Write{node: p.lookup.node}
 	plain := p.item.args()
@@ -208,7 +208,7 @@ func (p *ItemPut) writes() *Write {
 			}
 		}
 		if len(again) > 0 {
-			b := part.end.rpc.QueryAll(again, swap)
+			b := part.end.rpc.QueryAll(again, plain)
 			w.batches, p.again = append(w.batches, b), append(p.again, b)
 		}
 		if len(holding) > 0 {

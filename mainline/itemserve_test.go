@@ -190,6 +190,19 @@ func TestLargestItemsAndTheirReplies(t *testing.T) {
 	}
 }
 
+func TestWhoRepeatedATokenGetsLongAnswersToShortQueries(t *testing.T) {
+	n := stepped(t, Config{}, 100)
+	it := signed(t, testKey(1), "", 1, string(make([]byte, 996)))
+	ask := func() *Item {
+		m := get(t, n, krpc.GetArgs{Target: it.Target()})
+		return &Item{V: m.Value()}
+	}
+	n.cfg.Items.Put(it.Target(), it, asker.Addr(), testStart)
+	require.Nil(t, ask().V, "twelve times the query is less")
+	require.Equal(t, "reply", put(t, n, signed(t, testKey(2), "", 1, "x")))
+	require.Len(t, ask().V, krpc.MaxValue)
+}
+
 func TestItemsExpire(t *testing.T) {
 	store := NewItemStore(ItemStoreConfig{})
 	it := signed(t, testKey(1), "", 1, "x")
