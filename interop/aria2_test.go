@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/dhtkit/dhtkit/krpc"
@@ -81,18 +80,7 @@ func testAnswersOfAria2(t *testing.T, ours []*mainline.Node, addr string) {
 	require.Nil(t, r.BFpe(), "no BEP 33")
 
 	// What it refuses, and what it does not know (BEP 44, BEP 51), it does not answer at all.
-	silent := []krpc.Args{
+	requireSilence(t, us, addr,
 		krpc.AnnouncePeerArgs{InfoHash: infoHash, Port: 7006, Token: []byte("12345678901234567890")},
-		krpc.GetArgs{Target: infoHash},
-		krpc.SampleArgs{Target: infoHash},
-	}
-	errs := make([]error, len(silent))
-	var asked sync.WaitGroup
-	for i, args := range silent {
-		asked.Go(func() { _, errs[i] = us.RPC().Query(t.Context(), netip.MustParseAddrPort(addr), args) })
-	}
-	asked.Wait()
-	for i, err := range errs {
-		require.ErrorIs(t, err, krpc.ErrTimeout, silent[i].Method())
-	}
+		krpc.GetArgs{Target: infoHash}, krpc.SampleArgs{Target: infoHash})
 }

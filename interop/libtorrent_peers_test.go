@@ -1,6 +1,9 @@
 package interop
 
 import (
+	"crypto/sha1"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,4 +111,44 @@ func TestScrapeWithLibtorrent(t *testing.T) {
 	require.InDelta(t, 4, estimate.Seeds, 0.5)
 	require.InDelta(t, 5, estimate.Peers, 0.5)
 	require.Equal(t, 8, estimate.Filters, "every node asked is one that scrapes")
+}
+
+// Each tells the other which info hashes it stores (BEP 51).
+func TestSamplesWithLibtorrent(t *testing.T) {
+	t.Parallel()
+	ours, theirs := startMixed(t, 88, 5, 3) // so few that everybody stores everything, but for their own
+	var all []string
+	for i := range 15 {
+		infoHash := krpc.ID(sha1.Sum(fmt.Appendf(nil, "sample %d", i)))
+		require.GreaterOrEqual(t, len(announceFrom(t, ours[0], infoHash, 7000)), 6)
+		all = append(all, infoHash.String())
+	}
+	slices.Sort(all)
+
+	answered := make(map[string]bool)
+	for s, err := range ours[1].SampleWalk(mainline.SampleConfig{}).Samples(limited(t)) {
+		require.NoError(t, err)
+		require.True(t, s.Supported, "%v", s.Node)
+		require.Len(t, s.Hashes, int(s.Num))
+		for _, h := range s.Hashes {
+			require.Contains(t, all, h.String())
+		}
+		answered[s.Node.Addr.String()] = len(s.Hashes) > 0
+	}
+	for _, c := range theirs.nodes {
+		require.True(t, answered[c.Addr], "samples of %s", c.Addr)
+	}
+
+	for i := range theirs.nodes {
+		var found []string
+		for _, n := range ours[1:] {
+			s := theirs.sample(t, i, n.Addr().String(), ours[0].ID())
+			require.Len(t, s.Samples, s.Num)
+			require.Zero(t, s.Interval, "nothing was left out, so there is nothing to come back for")
+			require.NotEmpty(t, s.Nodes)
+			found = append(found, s.Samples...)
+		}
+		slices.Sort(found)
+		require.Equal(t, all, slices.Compact(found))
+	}
 }

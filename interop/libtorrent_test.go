@@ -114,6 +114,21 @@ func (lt libtorrents) table(t *testing.T, node int) []contact {
 	return result.Nodes
 }
 
+// sampled is a node's answer to sample_infohashes, as a libtorrent node that asked for it understands it.
+type sampled struct {
+	Samples  []string // info hashes
+	Num      int
+	Interval float64 // s
+	Nodes    []contact
+}
+
+// sample lets a node ask another one for a sample of its info hashes.
+func (lt libtorrents) sample(t *testing.T, node int, addr string, target krpc.ID) (result sampled) {
+	t.Helper()
+	lt.do(t, "sample", fields{"node": node, "addr": addr, "target": target.String()}, &result)
+	return result
+}
+
 // A packet is a DHT datagram that a libtorrent node sent or received.
 type packet struct {
 	krpc.Message
