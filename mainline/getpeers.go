@@ -35,29 +35,28 @@ func (n *Node) getPeers(infoHash krpc.ID, profile routing.LookupConfig) *PeerLoo
 }
 
 // Peers streams each peer once, as it is heard of: first those that were announced to this node itself. Leaving the loop
-// ends the lookup. An error comes last; see Lookup.Replies.
+// ends the lookup. An error comes last; see Lookup.Replies. No node's word counts for more than 80 peers or an eighth of all
+// that come, nor more than a few on one address or in one /24: on a public network anybody can name anything.
 func (l *PeerLookup) Peers(ctx context.Context) iter.Seq2[netip.AddrPort, error] {
-	return func(yield func(netip.AddrPort, error) bool) { l.stream(ctx, make(seenPeers), yield) }
+	return func(yield func(netip.AddrPort, error) bool) { l.stream(ctx, newPeerShares(l.node.cfg.Private), yield) }
 }
 
-// stream yields the peers that are not in seen, and reports whether the lookup went well to its end.
-func (l *PeerLookup) stream(ctx context.Context, seen seenPeers, yield func(netip.AddrPort, error) bool) bool {
+// stream yields the peers that shares passes on, and reports whether the lookup went well to its end.
+func (l *PeerLookup) stream(ctx context.Context, shares *peerShares, yield func(netip.AddrPort, error) bool) bool {
 	for _, p := range l.Own() {
-		if seen.fresh(p) && !yield(p, nil) {
+		if shares.seen.fresh(p) && !yield(p, nil) {
 			return false
 		}
 	}
 	for r, err := range l.Replies(ctx) {
 		if err != nil {
-			if len(seen) == 0 || !errors.Is(err, routing.ErrNoNodes) {
+			if len(shares.seen) == 0 || !errors.Is(err, routing.ErrNoNodes) {
 				yield(netip.AddrPort{}, err)
 			}
 			return false
 		}
-		for p := range r.Values {
-			if seen.fresh(p) && !yield(p, nil) {
-				return false
-			}
+		if !shares.take(r, yield) {
+			return false
 		}
 	}
 	return true

@@ -86,18 +86,16 @@ func (l *ScrapeLookup) Estimate() SwarmEstimate {
 // (libtorrent) are asked for them once more when the lookup is over.
 func (l *ScrapeLookup) Peers(ctx context.Context) iter.Seq2[netip.AddrPort, error] {
 	return func(yield func(netip.AddrPort, error) bool) {
-		seen := make(seenPeers)
-		if !(&PeerLookup{l.Lookup}).stream(ctx, seen, yield) {
+		shares := newPeerShares(l.node.cfg.Private)
+		if !(&PeerLookup{l.Lookup}).stream(ctx, shares, yield) {
 			return
 		}
 		for r, err := range merged(ctx, l.node.closed, l.again()) {
 			if err != nil {
 				return // the lookup went well, and named what others know
 			}
-			for p := range r.Values {
-				if seen.fresh(p) && !yield(p, nil) {
-					return
-				}
+			if !shares.take(r, yield) {
+				return
 			}
 		}
 	}
