@@ -28,20 +28,20 @@ type network struct {
 
 // open starts what the plan says. Our node only asks, unless the verb serves: a run of seconds should not be in anybody's
 // table (BEP 43).
-func (a *app) open(ctx context.Context, p plan, n need) (*network, error) {
-	net := &network{plan: p}
+func (a *app) open(ctx context.Context, net *network, n need) error {
+	p := net.plan
 	if p.kind == netLocal {
 		if err := a.startLocal(ctx, net); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	var err error
 	if net.store, err = openStore(p.state); err != nil {
-		return nil, err
+		return err
 	}
 	state, err := net.store.load()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	node, err := listen(p.listen, n.wrap, mainline.Config{
 		Bootstrap: net.bootstrap,
@@ -55,10 +55,10 @@ func (a *app) open(ctx context.Context, p plan, n need) (*network, error) {
 		Logger:    a.logger(),
 	})
 	if err != nil {
-		return nil, errors.Join(listenError(strings.Join(p.listen, " and "), err), net.close())
+		return errors.Join(listenError(strings.Join(p.listen, " and "), err), net.close())
 	}
 	net.node = node
-	return net, nil
+	return nil
 }
 
 // listen starts a node on a socket at each address.

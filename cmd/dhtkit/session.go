@@ -21,8 +21,18 @@ var (
 // the last thing printed.
 type session struct {
 	*app
-	net   *network
+	net   *network // of the verbs of the BitTorrent DHT, nil for others
+	on    member
 	began time.Time // of the work, the network being open
+}
+
+// member is our node, or nodes, in whatever network a run works on.
+type member interface {
+	addrs() string                      // of our sockets, with blanks between
+	counts() (queries, answered uint64) // of ours
+	losses() map[string]uint64          // what became of the rest
+	silent(err error) error             // explains that nobody answered, as the error that ends the run
+	close() error
 }
 
 // work is what a verb does on an open network. It stops when ctx ends, in good order.
@@ -34,33 +44,55 @@ type summary interface {
 	common() *totals // filled in after the work, unless the work did so
 }
 
-// serve runs a verb, from the flags to the exit code.
-func (a *app) serve(ctx context.Context, n need, sum summary, do work) (err error) {
+// serve runs a verb of the BitTorrent DHT, from the flags to the exit code.
+func (a *app) serve(ctx context.Context, n need, sum summary, do work) error {
 	p, err := a.flags.plan(n)
 	if err != nil {
 		return err
 	}
+	net := &network{plan: p}
+	return a.frame(ctx, frame{
+		ready:   n.serve && !n.quiet,
+		explain: func() { a.explain(p) },
+		open:    func(ctx context.Context) (member, error) { return net, a.open(ctx, net, n) },
+		start:   func() *startRecord { return newStart(n.verb, net) },
+	}, sum, func(ctx context.Context, s *session) error {
+		s.net = net
+		return do(ctx, s)
+	})
+}
+
+// frame says how a run begins.
+type frame struct {
+	ready   bool // the first line is READY and our addresses
+	explain func()
+	open    func(context.Context) (member, error)
+	start   func() *startRecord // also for one that was stopped before it was open
+}
+
+// frame runs the work of a verb on an open network, from there to the exit code.
+func (a *app) frame(ctx context.Context, f frame, sum summary, do work) (err error) {
 	ctx, cancel := a.limited(ctx)
 	defer cancel(nil)
 	a.progress = newProgress(a.console, a.flags.progress)
 	defer a.progress.stop()
-	a.explain(p)
+	f.explain()
 
-	net, err := a.open(ctx, p, n)
+	on, err := f.open(ctx)
 	if err != nil {
-		return a.unopened(ctx, p, n, sum, err)
+		return a.unopened(ctx, f, sum, err)
 	}
 	defer func() {
-		if e := net.close(); e != nil && err == nil {
+		if e := on.close(); e != nil && err == nil {
 			err = &exitError{exitInternal, e.Error()}
 		}
 	}()
-	s := &session{app: a, net: net, began: time.Now()}
+	s := &session{app: a, on: on, began: time.Now()}
 	ready := ""
-	if n.serve && !n.quiet {
-		ready = "READY " + net.addrs()
+	if f.ready {
+		ready = "READY " + on.addrs()
 	}
-	a.console.result(ready, newStart(n.verb, net))
+	a.console.result(ready, f.start())
 	defer context.AfterFunc(ctx, func() { a.console.note("dhtkit: %v: finishing, once more to quit at once", context.Cause(ctx)) })()
 
 	err = do(ctx, s)
@@ -99,15 +131,15 @@ func (a *app) explain(p plan) {
 }
 
 // unopened ends a run whose network could not be opened. One that was stopped meanwhile has a summary all the same.
-func (a *app) unopened(ctx context.Context, p plan, n need, sum summary, err error) error {
+func (a *app) unopened(ctx context.Context, f frame, sum summary, err error) error {
 	if _, ours := errors.AsType[*exitError](err); ours {
 		return err
 	}
 	if ctx.Err() == nil {
 		return &exitError{exitInternal, err.Error()}
 	}
-	s := &session{app: a, net: &network{plan: p}, began: time.Now()}
-	a.console.result("", newStart(n.verb, s.net))
+	s := &session{app: a, began: time.Now()}
+	a.console.result("", f.start())
 	s.summarise(ctx, sum)
 	return ended(exitStopped)
 }
@@ -123,7 +155,7 @@ func (s *session) verdict(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ended(exitStopped)
 	case unanswered(err):
-		return s.net.silent(err)
+		return s.on.silent(err)
 	}
 	return &exitError{exitInternal, err.Error()}
 }
@@ -141,9 +173,9 @@ func (s *session) join(ctx context.Context) error {
 // totals are the counters of the whole run.
 func (s *session) totals(ctx context.Context) totals {
 	t := totals{Seconds: seconds(time.Since(s.began)), Losses: map[string]uint64{}, Stopped: stopReason(ctx)}
-	if s.net.node != nil {
-		t.Queries, t.Answered = s.net.counts()
-		t.Losses = s.net.losses()
+	if s.on != nil {
+		t.Queries, t.Answered = s.on.counts()
+		t.Losses = s.on.losses()
 	}
 	return t
 }
