@@ -52,6 +52,15 @@ func (id ID) Key() routing.Key { return routing.Key(id) }
 // String returns 64 hexadecimal digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
+// MarshalText returns what String does (encoding.TextMarshaler).
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote; the error is ErrBadID.
+func (id *ID) UnmarshalText(text []byte) (err error) {
+	*id, err = ParseID(string(text))
+	return err
+}
+
 // Contact is a node and where it is reached.
 type Contact struct {
 	ID   ID

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -91,7 +92,7 @@ func (v *findVerb) find(ctx context.Context, s *session, id krpc.ID) (int, error
 	cfg := routing.Fast()
 	cfg.K = v.k
 	if v.trace {
-		cfg.Trace = s.tracer()
+		cfg.Trace = s.tracer(krpc.IDSize)
 	}
 	lookup := s.net.node.FindNodeWith(id, cfg)
 	var last error
@@ -108,13 +109,13 @@ func (v *findVerb) find(ctx context.Context, s *session, id krpc.ID) (int, error
 	return len(replies), last
 }
 
-// tracer returns a function that shows the steps of a lookup.
-func (s *session) tracer() func(routing.Hop) {
+// tracer returns a function that shows the steps of a lookup in a network with ids of so many bytes.
+func (s *session) tracer(idLen int) func(routing.Hop) {
 	began := time.Now()
 	return func(h routing.Hop) {
 		r := &hopRecord{Type: "hop", Event: hopEvent(h), Addr: h.Node.Addr, Bits: h.Bits, Elapsed: millis(time.Since(began))}
 		if !h.Node.Key.IsZero() {
-			r.ID = krpc.IDOf(h.Node.Key).String()
+			r.ID = hex.EncodeToString(h.Node.Key[:idLen])
 		}
 		if h.From.Addr.IsValid() {
 			r.From = h.From.Addr.String()

@@ -55,7 +55,8 @@ func (g group) usages(cmd *cobra.Command) string {
 func (a *app) shortHelp(w io.Writer, cmd *cobra.Command) {
 	fmt.Fprintf(w, "%s.\n\nUsage:\n  %s\n", cmd.Short, cmd.UseLine())
 	listVerbs(w, cmd)
-	fmt.Fprintf(w, "\nTry this first:\n  dhtkit crawl --local 1000\n")
+	first, _, _ := strings.Cut(cmd.Example, "#")
+	fmt.Fprintf(w, "\nTry this first:\n  %s\n", strings.TrimSpace(first))
 }
 
 func listVerbs(w io.Writer, cmd *cobra.Command) {
@@ -144,6 +145,7 @@ never renamed within a schema number.
   pong     addr, id, version, rtt_ms, own (our address as the node sees it)
   reply    addr, method, message (text as it is, other bytes as "hex:…"), raw (the datagram in hex)
   hop      a step of find --trace: event (ask, answer, late, failed), addr, id, from, bits in common with the target
+  status   of rpc status: addr, id, persistent, rtt_ms, own, names
   check    of doctor: check, about, result (ok, warning, fail, unknown), detail, remedy
   loss     a node that was asked directly and gave no good answer: addr, outcome
   profile  a way to look up and what it costs (sim lookup): times, queries, recall; hash of all packets

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dhtkit/dhtkit/dhtrpc"
 	"github.com/dhtkit/dhtkit/internal/localnet"
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
@@ -173,22 +174,37 @@ const privateRemedy = "loopback and private addresses need --allow-private"
 
 // silent explains that nobody answered: whom we asked, what happened to the packets, and what to do about it.
 func (n *network) silent(err error) error {
-	queries, answered := n.counts()
-	losses := n.losses()
-	var b strings.Builder
-	fmt.Fprintf(&b, "no node answered: tried %s; sent %s, lost: %s", orNone(n.bootstrap), queriesText(queries, answered), lossText(losses))
-	if e, ok := errors.AsType[*krpc.BootstrapError](err); ok {
-		fmt.Fprintf(&b, "; %v", errors.Join(e.Errs...))
-	}
+	text, losses := noAnswer(n.bootstrap, n, err), n.losses()
 	switch {
 	case losses["filtered"] > 0 && !n.private:
-		b.WriteString(" (" + privateRemedy + ")")
+		text += " (" + privateRemedy + ")"
 	case losses["send-error"] > 0:
-		b.WriteString(" (is this machine connected to that network?)")
+		text += " (is this machine connected to that network?)"
 	default:
-		b.WriteString(" (is the address right, the node running, and UDP let through?)")
+		text += " (is the address right, the node running, and UDP let through?)"
 	}
-	return &exitError{exitNoAnswer, strings.ReplaceAll(b.String(), "\n", "; ")}
+	return &exitError{exitNoAnswer, text}
+}
+
+// noAnswer says whom we asked, and what happened to the packets.
+func noAnswer(tried []string, m member, err error) string {
+	queries, answered := m.counts()
+	text := fmt.Sprintf("no node answered: tried %s; sent %s, lost: %s", orNone(tried), queriesText(queries, answered), lossText(m.losses()))
+	if errs := resolving(err); len(errs) > 0 {
+		text += "; " + errors.Join(errs...).Error()
+	}
+	return strings.ReplaceAll(text, "\n", "; ")
+}
+
+// resolving returns what became of bootstrap names, if that is what err is about.
+func resolving(err error) []error {
+	if e, ok := errors.AsType[*krpc.BootstrapError](err); ok {
+		return e.Errs
+	}
+	if e, ok := errors.AsType[*dhtrpc.BootstrapError](err); ok {
+		return e.Errs
+	}
+	return nil
 }
 
 func orNone(list []string) string {
@@ -212,6 +228,6 @@ func lossText(losses map[string]uint64) string {
 
 // unanswered reports whether err says that nobody in the network answered, or that there was nobody to ask.
 func unanswered(err error) bool {
-	_, names := errors.AsType[*krpc.BootstrapError](err)
-	return names || errors.Is(err, routing.ErrNoAnswer) || errors.Is(err, routing.ErrNoNodes)
+	return resolving(err) != nil || errors.Is(err, routing.ErrNoAnswer) || errors.Is(err, routing.ErrNoNodes) ||
+		errors.Is(err, dhtrpc.ErrTimeout) || errors.Is(err, dhtrpc.ErrTooFewNodes)
 }

@@ -74,7 +74,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.addGroups(root)
 	root.AddCommand(
 		a.peersCommand(), a.announceCommand(), a.scrapeCommand(), a.getCommand(), a.putCommand(), a.findCommand(), a.pingCommand(),
-		a.queryCommand(), a.crawlCommand(), a.sizeCommand(), a.nodeCommand(), a.doctorCommand(), a.simCommand(), a.versionCommand(),
+		a.queryCommand(), a.crawlCommand(), a.sizeCommand(), a.nodeCommand(), a.doctorCommand(), a.rpcCommand(), a.simCommand(), a.versionCommand(),
 	)
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand())
