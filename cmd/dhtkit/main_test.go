@@ -101,6 +101,8 @@ func start(t *testing.T, args ...string) *background {
 	go func() { // ends with the run, which ends with ctx
 		defer close(b.done)
 		b.code = run(ctx, args, strings.NewReader(""), b.out, b.errs)
+		b.out.end()
+		b.errs.end()
 	}()
 	t.Cleanup(func() {
 		cancel(nil)
@@ -131,6 +133,7 @@ type pipe struct {
 	mu    sync.Mutex // guards text
 	text  strings.Builder
 	grown *sync.Cond
+	ended bool
 }
 
 func newPipe() *pipe {
@@ -152,13 +155,24 @@ func (p *pipe) String() string {
 	return p.text.String()
 }
 
-// line waits until there are n lines and returns the last of them.
+// end lets nobody wait any more.
+func (p *pipe) end() {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	p.grown.Broadcast()
+}
+
+// line waits until there are n lines and returns the last of them, "" if there will not be so many.
 func (p *pipe) line(n int) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
 		if all := strings.SplitAfter(p.text.String(), "\n"); len(all) > n {
 			return strings.TrimSuffix(all[n-1], "\n")
+		}
+		if p.ended {
+			return ""
 		}
 		p.grown.Wait()
 	}

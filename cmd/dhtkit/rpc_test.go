@@ -62,10 +62,9 @@ func TestRPCNodeByNode(t *testing.T) {
 	t.Parallel()
 	first, _ := ready(t, "rpc", "bootstrap", "--listen", "127.0.0.1:0")
 	second, b := ready(t, "rpc", "node", "--bootstrap", first)
-	require.Contains(t, b.errs.line(1), "dhtkit: ")
-	b.errs.line(2) // persistent, joined, in either order
+	require.Contains(t, b.errs.line(1)+b.errs.line(2), "joined, 1 nodes", "and persistent, in either order")
 	_, shy := ready(t, "rpc", "node", "--bootstrap", first, "--ephemeral")
-	shy.errs.line(1)
+	require.Contains(t, shy.errs.line(1), "joined")
 
 	var addrs []string
 	for _, line := range found(t, "rpc", "lookup", rpcTarget, "--bootstrap", first) {
@@ -120,9 +119,9 @@ func TestRPCSilence(t *testing.T) {
 		{"rpc", "status", silentAddr(t)},
 		{"rpc", "lookup", rpcTarget, "--bootstrap", silentAddr(t)},
 	} {
-		r := dhtkit(t, append(args, "--deadline", "30s")...)
+		r := dhtkit(t, append(args, "--timeout", "1s")...)
 		require.Equal(t, exitNoAnswer, r.code, "%q: %s", args, r.stderr)
 		require.Contains(t, r.stderr, "timeout")
-		require.Contains(t, r.stderr, args[len(args)-1])
+		require.Contains(t, r.stderr, "127.0.0.1:")
 	}
 }

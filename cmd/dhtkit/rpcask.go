@@ -78,7 +78,7 @@ func (v *rpcCallVerb) run(ctx context.Context) error {
 	}
 	sum := &rpcCallSummary{Type: "summary", Closest: []string{}}
 	return v.rpc(ctx, p, sum, func(ctx context.Context, s *session, n *rpcNet) error {
-		return v.work(ctx, s, n.node.Query(target, v.command, value, dhtrpc.QueryOptions{Thorough: v.commit}), sum)
+		return v.work(ctx, s, n.node.Query(target, v.command, value, dhtrpc.QueryOptions{Thorough: v.commit, Retries: v.flags.retries()}), sum)
 	})
 }
 
@@ -179,7 +179,7 @@ func (v *rpcLookupVerb) run(ctx context.Context, text string) error {
 }
 
 func (v *rpcLookupVerb) work(ctx context.Context, s *session, n *rpcNet, target dhtrpc.ID, sum *findSummary) error {
-	o := dhtrpc.QueryOptions{Thorough: true}
+	o := dhtrpc.QueryOptions{Thorough: true, Retries: v.flags.retries()}
 	if v.trace {
 		o.Trace = s.tracer(dhtrpc.IDSize)
 	}

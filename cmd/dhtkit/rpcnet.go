@@ -66,6 +66,17 @@ func (f *flags) rpcPlan(p rpcPlan, alone bool) (rpcPlan, error) {
 	return p, nil
 }
 
+// retries is what --timeout comes to: an attempt has a second. 0: as many as the protocol says.
+func (f *flags) retries() int {
+	if f.timeout == 0 {
+		return 0
+	}
+	if n := int((f.timeout+time.Second-1)/time.Second) - 1; n > 0 {
+		return n
+	}
+	return -1
+}
+
 // parseBootstrap reads HOST:PORT and IP@HOST:PORT, and returns how far each is.
 func (p *rpcPlan) parseBootstrap(list []string) (reaches []reach, err error) {
 	for _, text := range list {
@@ -127,8 +138,7 @@ func (a *app) openRPC(ctx context.Context, net *rpcNet) (err error) {
 		net.bootstrap = net.local.Bootstrap()
 		net.cfg.Bootstrap = net.bootstrap
 	}
-	if net.first {
-		addr := netip.MustParseAddrPort(net.listen)
+	if addr := netip.MustParseAddrPort(net.listen); net.first && addr.Port() != 0 {
 		net.node, err = dhtrpc.Bootstrapper(addr.Port(), addr.Addr().String(), net.cfg)
 	} else {
 		net.node, err = dhtrpc.Listen(net.listen, net.cfg)

@@ -43,6 +43,10 @@ func (a *app) rpcBootstrap(ctx context.Context) error {
 	if addr := netip.MustParseAddrPort(p.listen); len(a.flags.listen) == 0 || addr.Addr().IsUnspecified() {
 		return usagef("rpc bootstrap needs --listen HOST:PORT with the IPv4 address that others reach it at, not %v", addr.Addr())
 	}
+	if addr := netip.MustParseAddrPort(p.listen); addr.Port() == 0 && !p.cfg.Private {
+		return usagef("rpc bootstrap needs a port that others can be told: --listen %v:49737", addr.Addr())
+	}
+	p.cfg.Mode = dhtrpc.Persistent
 	return a.rpcServe(ctx, p)
 }
 

@@ -73,7 +73,7 @@ func (a *app) rpcStatus(ctx context.Context, text string) error {
 }
 
 func (a *app) status(ctx context.Context, node *dhtrpc.Node, addr netip.AddrPort) error {
-	pong, err := node.Ping(ctx, addr, dhtrpc.PingOptions{})
+	pong, err := node.Ping(ctx, addr, dhtrpc.PingOptions{CallOptions: dhtrpc.CallOptions{Retries: a.flags.retries()}})
 	if err != nil {
 		return err
 	}
