@@ -47,7 +47,7 @@ func newItem(t *testing.T, value any) *mainline.Item {
 func structured(name string) map[string]any {
 	return map[string]any{
 		"": 0, "Z": -1, "list": []any{1, "two", []any{}, map[string]any{}}, "name": name,
-		"raw": "\x00\xff" + strings.Repeat("e", 20), "v": 1<<53 - 1,
+		"raw": "\x00\xff" + strings.Repeat("e", 20), "v": int64(1<<53 - 1),
 	}
 }
 
