@@ -89,10 +89,19 @@ func (a *Asker) Ask(n routing.Node, soft, hard time.Duration) error {
 	if !a.anyID && !n.Key.IsZero() && a.rpc.barred(n.Addr, a.rpc.sock.Now) {
 		return ErrBanned
 	}
+	return a.send(n, a.cfg.args(n), soft, hard)
+}
+
+// Sound asks n for the neighbours of its own id (routing.Sounder).
+func (a *Asker) Sound(n routing.Node, soft, hard time.Duration) error {
+	return a.send(n, FindNodeArgs{Target: IDOf(n.Key)}, soft, hard)
+}
+
+func (a *Asker) send(n routing.Node, args Args, soft, hard time.Duration) error {
 	tag := a.tag(n)
 	q := socket.Query{
 		To:     n.Addr,
-		Packet: &packet{args: a.cfg.args(n), id: a.rpc.ID(), head: Header{Version: a.rpc.cfg.Version, ReadOnly: a.rpc.cfg.ReadOnly}},
+		Packet: &packet{args: args, id: a.rpc.ID(), head: Header{Version: a.rpc.cfg.Version, ReadOnly: a.rpc.cfg.ReadOnly}},
 		Tag:    uint64(tag),
 		Soft:   soft,
 		Hard:   hard,

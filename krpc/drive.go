@@ -37,6 +37,7 @@ func (b *Batch) Drive(each func(*Reply), done func(error)) (stop func()) {
 // stepper is what drives a walk and a batch alike.
 type stepper interface {
 	Start()
+	Fresh(routing.Event[*Reply]) bool
 	Step(routing.Event[*Reply]) bool
 	Done() bool
 	Err() error
@@ -74,11 +75,12 @@ func (d *driver) event(ev routing.Event[*Reply]) {
 		d.mu.Unlock()
 		return
 	}
+	fresh := d.run.Fresh(ev)
 	d.run.Step(ev)
 	ended := d.finish()
 	err := d.run.Err()
 	d.mu.Unlock()
-	if ev.Outcome == routing.Alive {
+	if fresh {
 		d.each(ev.Reply)
 	}
 	if ended && !d.isStopped() {

@@ -44,6 +44,11 @@ type Asker[R Reply] interface {
 	Close()
 }
 
+// Sounder is an Asker that can ask a node for the neighbours of its own id, too, with the same rules. See LookupConfig.Sound.
+type Sounder interface {
+	Sound(n Node, soft, hard time.Duration) error
+}
+
 // Stats counts what a walk or batch did.
 type Stats struct {
 	Asked    int // queries sent
@@ -101,7 +106,11 @@ const (
 )
 
 func (d *deadlines[R]) send(n Node) sent {
-	err := d.ask.Ask(n, d.soft(), d.cfg.Hard)
+	return d.asked(d.ask.Ask(n, d.soft(), d.cfg.Hard))
+}
+
+// asked counts an attempt to ask.
+func (d *deadlines[R]) asked(err error) sent {
 	switch {
 	case err == nil:
 		d.stats.Asked++

@@ -60,6 +60,9 @@ func (b *Batch[R]) Start() {
 	}
 }
 
+// Fresh reports whether an event brings an answer.
+func (b *Batch[R]) Fresh(ev Event[R]) bool { return ev.Outcome == Alive }
+
 // Step settles one event, sends the queries it makes room for, and reports whether all nodes are settled.
 func (b *Batch[R]) Step(ev Event[R]) (done bool) {
 	s, open := b.flying[ev.Node]

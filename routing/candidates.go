@@ -20,6 +20,15 @@ const (
 // open reports whether an answer may still come.
 func (s state) open() bool { return s == asked || s == late }
 
+// sounding is how far the lookup has got with asking a node that answered for the neighbours of its own id.
+type sounding uint8
+
+const (
+	unsounded sounding = iota
+	sounded            // the question is out
+	heard              // answered, late or failed: nothing is waited for
+)
+
 // candidate is a node the lookup knows of.
 type candidate struct {
 	node  Node
@@ -27,6 +36,7 @@ type candidate struct {
 	via   int32 // slab index of the node that named it; ourselves if negative
 	votes uint8 // how often it was named, by another node each time
 	state state
+	sound sounding
 	guest bool // not Eligible: its answer helps, and does not count
 }
 

@@ -137,6 +137,13 @@ func (l *Lookup) Next() (Node, bool) {
 		l.trace(c, Hop{Asked: true})
 		return c.node, true
 	}
+	if v.sound >= 0 {
+		c := &l.slab[v.sound]
+		c.sound = sounded
+		l.sent()
+		l.trace(c, Hop{Asked: true})
+		return c.node, true
+	}
 	if v.seed < 0 || v.outstanding > 0 {
 		return Node{}, false
 	}
@@ -166,6 +173,10 @@ func (l *Lookup) Settle(n Node, o Outcome) {
 		if l.settle(&c.state, o) {
 			l.trace(c, Hop{Outcome: o})
 		}
+		return
+	}
+	if l.Sounds(n) {
+		l.hear(n, o)
 		return
 	}
 	i := l.findSeed(n.Addr)
@@ -204,6 +215,26 @@ func (l *Lookup) settle(s *state, o Outcome) bool {
 	return true
 }
 
+// Sounds reports whether the query to n, as Next gave it, is one for the neighbours of its own id.
+func (l *Lookup) Sounds(n Node) bool {
+	n = n.unmapped()
+	i, _ := l.find(&n)
+	return i >= 0 && l.slab[i].sound != unsounded
+}
+
+// hear settles such a query.
+func (l *Lookup) hear(n Node, o Outcome) {
+	i, _ := l.find(&n)
+	c := &l.slab[i]
+	if c.sound != sounded {
+		return
+	}
+	s := asked
+	l.settle(&s, o)
+	c.sound = heard
+	l.trace(c, Hop{Outcome: o})
+}
+
 // sortIn makes one that answered under a key it was not asked under a candidate that answered, unless one that did, or may,
 // shares its key or net.
 func (l *Lookup) sortIn(n Node) {
@@ -228,6 +259,9 @@ func (l *Lookup) Forget(n Node) {
 	var s *state
 	if i, _ := l.find(&n); i >= 0 && l.slab[i].state == asked {
 		s = &l.slab[i].state
+	} else if i >= 0 && l.slab[i].sound == sounded {
+		l.slab[i].sound = unsounded
+		s = new(state)
 	} else if i := l.findSeed(n.Addr); i >= 0 && l.seeds[i].state == asked {
 		s = &l.seeds[i].state
 	} else {
@@ -244,7 +278,7 @@ func (l *Lookup) Forget(n Node) {
 func (l *Lookup) Done() bool {
 	v := l.survey()
 	spent := l.queries >= l.cfg.MaxQueries
-	if v.outstanding > 0 || !spent && (v.next >= 0 || v.seed >= 0 || v.held) {
+	if v.outstanding > 0 || v.sounding > 0 || !spent && (v.next >= 0 || v.sound >= 0 || v.seed >= 0 || v.held) {
 		return false
 	}
 	if v.answered >= l.cfg.K {

@@ -12,6 +12,8 @@ var lookupShapes = []LookupConfig{
 	{K: 2, Alpha: 2, PerReply: 3, PerTimeout: 1, WaitLate: true, MaxCandidates: 9},
 	{K: 1, Alpha: 3, PerReply: 2, MaxQueries: 12, MaxCandidates: 5},
 	{K: 8, Alpha: 4, ShareNets: true, WaitLate: true, Self: Key{7}},
+	{K: 2, Alpha: 3, PerReply: 1, PerTimeout: 1, WaitLate: true, Sound: 1},
+	{K: 3, Alpha: 2, Sound: 1, ShareNets: true, MaxQueries: 20},
 }
 
 // FuzzLookupSteps runs a lookup through steps in random order, then settles what is open: it must end, with no more

@@ -14,6 +14,8 @@ type survey struct {
 	outstanding int  // asked, not late
 	ahead       int  // those of them nearer than next
 	late        int  //
+	sound       int  // slab index of the nearest of the K to ask for its own neighbours, -1 if none or not yet
+	sounding    int  // such queries that are waited for
 	held        bool // one cannot be asked before another of its address, net or key is settled
 	seed        int  // the seed to ask if there is nothing better, -1 if none or not needed
 }
@@ -23,12 +25,18 @@ func (l *Lookup) survey() survey {
 	if !l.stale {
 		return l.seen
 	}
-	v := survey{next: -1, seed: -1}
+	v := survey{next: -1, sound: -1, seed: -1}
 	for i := 0; i < len(l.order) && v.answered < l.cfg.K+l.cfg.Extra; i++ {
 		switch c := l.at(i); c.state {
 		case answered:
 			if !c.guest {
 				v.answered++
+			}
+			if c.sound == sounded {
+				v.sounding++
+			}
+			if l.cfg.Sound > 0 && c.sound == unsounded && v.sound < 0 && v.answered <= l.cfg.K && !c.guest {
+				v.sound = int(l.order[i])
 			}
 		case asked:
 			v.outstanding++
@@ -49,6 +57,9 @@ func (l *Lookup) survey() survey {
 				v.ahead = v.outstanding
 			}
 		}
+	}
+	if v.answered < l.cfg.K || v.outstanding > 0 || v.next >= 0 {
+		v.sound = -1
 	}
 	if v.answered < l.cfg.K {
 		v.seed = l.nextSeed()
@@ -81,6 +92,7 @@ func (l *Lookup) windowOpen(v survey) bool {
 	case v.next >= 0:
 		return v.ahead < l.cfg.Alpha
 	}
+	v.outstanding += v.sounding
 	for _, s := range l.seeds {
 		if s.state == asked {
 			v.outstanding++
@@ -159,6 +171,12 @@ func (l *Lookup) Check() error {
 		}
 		if s == asked {
 			flying++
+		}
+	}
+	for i := range l.slab {
+		if l.slab[i].sound == sounded {
+			flying++
+			open++
 		}
 	}
 	for i := range l.order {

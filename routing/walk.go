@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Walk runs one lookup over an Asker. Use it in one of two ways: range over Replies, or call Start and then Step with
@@ -12,8 +13,9 @@ import (
 type Walk[R Reply] struct {
 	deadlines[R]
 	lookup  *Lookup
-	closest []kept[R] // replies of the Keep closest that answered, nearest first
-	over    bool      // the loop over Replies has ended
+	closest []kept[R]     // replies of the Keep closest that answered, nearest first
+	hard    time.Duration // of the next query
+	over    bool          // the loop over Replies has ended
 }
 
 // kept is a reply and who gave it, under the address it was asked at.
@@ -24,7 +26,12 @@ type kept[R Reply] struct {
 
 // NewWalk returns a walk to target that knows nobody yet.
 func NewWalk[R Reply](target Key, cfg LookupConfig, ask Asker[R]) *Walk[R] {
-	return &Walk[R]{deadlines: newDeadlines(ask, cfg), lookup: NewLookup(target, cfg)}
+	if _, ok := ask.(Sounder); !ok {
+		cfg.Sound = 0
+	}
+	w := &Walk[R]{deadlines: newDeadlines(ask, cfg), lookup: NewLookup(target, cfg)}
+	w.hard = w.cfg.Hard
+	return w
 }
 
 // Add makes n a node to start from.
@@ -50,6 +57,7 @@ func (w *Walk[R]) Replies(ctx context.Context) iter.Seq2[R, error] {
 // stepper is what Walk and Batch have in common.
 type stepper[R Reply] interface {
 	Start()
+	Fresh(ev Event[R]) bool
 	Step(ev Event[R]) bool
 	Done() bool
 	Err() error
@@ -64,8 +72,9 @@ func run[R Reply](ctx context.Context, ask Asker[R], s stepper[R], yield func(R,
 			yield(none, err)
 			return
 		}
+		fresh := s.Fresh(ev)
 		s.Step(ev)
-		if ev.Outcome == Alive && !yield(ev.Reply, nil) {
+		if fresh && !yield(ev.Reply, nil) {
 			return
 		}
 	}
@@ -90,6 +99,21 @@ func (w *Walk[R]) Start() {
 	}
 }
 
+// send asks the next node, as the lookup gave it.
+func (w *Walk[R]) send(n Node) sent {
+	if !w.lookup.Sounds(n) {
+		return w.asked(w.ask.Ask(n, w.soft(), w.hard))
+	}
+	w.hard = w.cfg.Sound
+	return w.asked(w.ask.(Sounder).Sound(n, w.soft(), w.cfg.Hard))
+}
+
+// Fresh reports whether an event, which was not stepped yet, brings an answer to the lookup's own query, and not one about
+// the neighbours of a node that answered before: these are streamed.
+func (w *Walk[R]) Fresh(ev Event[R]) bool {
+	return ev.Outcome == Alive && !w.lookup.Sounds(ev.Node)
+}
+
 // Step settles one event, sends the queries it makes room for, and reports whether the walk is over.
 func (w *Walk[R]) Step(ev Event[R]) (done bool) {
 	w.note(ev)
@@ -106,6 +130,7 @@ func (w *Walk[R]) Step(ev Event[R]) (done bool) {
 const maxNamed = 40
 
 func (w *Walk[R]) answered(ev Event[R]) {
+	fresh := w.Fresh(ev)
 	from, key := ev.Node, ev.Reply.Sender().Key
 	if from.Key.IsZero() || from.Key == key {
 		from.Key = key
@@ -115,7 +140,7 @@ func (w *Walk[R]) answered(ev Event[R]) {
 		from.Key = key
 		w.lookup.sortIn(from)
 	}
-	if w.lookup.hasAnswered(from) {
+	if fresh && w.lookup.hasAnswered(from) {
 		w.keep(from, ev.Reply)
 	}
 	left := max(maxNamed, 4*w.cfg.K)
