@@ -2,6 +2,7 @@ package krpc_test
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,5 +134,27 @@ func TestDriveIsALookupWithoutALoop(t *testing.T) {
 		require.ErrorIs(t, <-ended, routing.ErrNoNodes)
 		synctest.Wait()
 		require.Empty(t, ended)
+	})
+}
+
+// A thorough lookup asks the closest for their own neighbours, too. These answers are not streamed, and do not take the
+// place of those that have a token.
+func TestThoroughLookupAsksTheClosestForNeighbours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		l.grow(30)
+		r := l.add(100, krpc.Config{Bootstrap: []string{addr(0).String()}})
+		target := krpc.ID{0x42}
+		lookup := r.Walk(target.Key(), krpc.GetPeersArgs{InfoHash: target}, routing.Thorough())
+		streamed := make(map[netip.AddrPort]bool)
+		for reply, err := range lookup.Replies(t.Context()) {
+			require.NoError(t, err)
+			require.False(t, streamed[reply.From.Addr], "each node once")
+			streamed[reply.From.Addr] = true
+		}
+		require.Equal(t, len(streamed)+8, lookup.Stats().Asked)
+		for _, reply := range lookup.ClosestReplies() {
+			require.NotEmpty(t, reply.Token())
+		}
 	})
 }

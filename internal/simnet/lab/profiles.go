@@ -16,7 +16,7 @@ type Profile struct {
 // Profiles are our own ways to look up, and the shapes of others: configurations of routing.Lookup, all over the same table.
 var Profiles = []Profile{
 	{"fast", "8 that can matter in flight, adaptive soft deadline", routing.Fast()},
-	{"thorough", "a growing window that waits for late nodes and asks once more", routing.Thorough()},
+	{"thorough", "a growing window that waits for late nodes, asks once more, and asks the closest for their own neighbours", routing.Thorough()},
 	{"economy", "4 in flight, adaptive soft deadline", routing.Economy()},
 	{"alpha3", "3 in flight, 2 s", fixed(3, 2*time.Second)},
 	{"alpha16", "16 in flight, 2 s, as k-rpc", fixed(16, 2*time.Second)},
