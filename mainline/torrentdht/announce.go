@@ -21,9 +21,9 @@ import (
 //
 // One lookup finds who is there now. The handle goes on: it looks again after 5 seconds (1 second if the node knew nobody to
 // ask), then after twice as long each time, up to 5 minutes, or 5 minutes after a lookup that found somebody, until
-// Config.Window is over. So a client whose
-// node has just started, or whose torrent has no peers yet, need not wait for the next announcement. What could not be
-// announced, or to few nodes only, is announced by a later lookup; what was is not repeated within the window.
+// Config.Window is over. So a client whose node has just started, or whose torrent has no peers yet, need not wait for the
+// next announcement. What could not be announced, or to few nodes only, is announced by a later lookup; what was is not
+// repeated within the window.
 //
 // The client asks for impliedPort whenever it announces. It is given only if the node's own port is the same one, because
 // they share it (see Share); else port is announced as it is. Nothing is announced if there is no port.

@@ -9,6 +9,7 @@ import (
 
 	theirs "github.com/anacrolix/dht/v2/krpc"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/dhtkit/dhtkit/krpc"
 	"github.com/dhtkit/dhtkit/mainline"
@@ -60,6 +61,25 @@ func TestAddNodeHasBounds(t *testing.T) {
 		s.pings.mu.Lock()
 		defer s.pings.mu.Unlock()
 		require.Zero(t, s.pings.working, "no goroutine without work")
+	})
+}
+
+// What was pinged long ago is forgotten.
+func TestPingsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 0)
+		s := l.serve(l.add(mainline.Config{NoUpkeep: true}), Config{Pings: rate.Inf})
+		const n = maxRemembered + 500
+		for i := range n {
+			for s.AddNode(ToNode(krpc.Node{Addr: addr(1 + i)})) != nil {
+				time.Sleep(time.Second)
+			}
+		}
+		time.Sleep(time.Hour)
+		require.EqualValues(t, n, s.stats().Pings, "each once")
+		s.pings.mu.Lock()
+		defer s.pings.mu.Unlock()
+		require.Less(t, len(s.pings.lately), n)
 	})
 }
 
