@@ -51,8 +51,9 @@ type Announce struct {
 }
 
 // Peers returns the channel on which peers come as nodes name them, those of one node at a time: with the answer it gave, or,
-// if they were announced to our own node, with that node's id and address. Each lookup names a peer once. The channel has
-// to be drained until it is closed, which it is when the window is over, after Close, and when Server or node are closed.
+// if they were announced to our own node, with that node's id and address. Each lookup names a peer once, and never ourselves.
+// The channel has to be drained until it is closed, which it is when the window is over, after Close, and when Server or node
+// are closed.
 func (a *Announce) Peers() <-chan dht.PeersValues { return a.peers }
 
 // Close ends the announcement: nothing more is sent to other nodes, and the channel is closed soon, whether or not anybody
@@ -95,14 +96,14 @@ func (a *Announce) look(ctx context.Context) (found int, err error) {
 	}
 	l := s.node.GetPeersWith(a.infoHash, profile)
 	seen := make(map[netip.AddrPort]bool)
-	if !a.send(ctx, s.ownValues(fresh(seen, slices.Values(l.Own())))) {
+	if !a.send(ctx, s.ownValues(a.fresh(seen, slices.Values(l.Own())))) {
 		return len(seen), ctx.Err()
 	}
 	for r, err := range l.Replies(ctx) {
 		if err != nil {
 			return len(seen), err
 		}
-		if peers := fresh(seen, r.Values); len(peers) > 0 && !a.send(ctx, valuesOf(r, peers)) {
+		if peers := a.fresh(seen, r.Values); len(peers) > 0 && !a.send(ctx, valuesOf(r, peers)) {
 			return len(seen), ctx.Err()
 		}
 	}
@@ -134,15 +135,26 @@ func (a *Announce) announce(ctx context.Context, l *mainline.PeerLookup) {
 // Ours: what a lookup remembers to name no peer twice. What comes after as many is dropped.
 const maxSeen = 10_000
 
-// fresh returns the peers that are new.
-func fresh(seen map[netip.AddrPort]bool, peers iter.Seq[netip.AddrPort]) (out []theirs.NodeAddr) {
+// fresh returns the peers that are new, without ourselves: what we announced comes back from those who stored it.
+func (a *Announce) fresh(seen map[netip.AddrPort]bool, peers iter.Seq[netip.AddrPort]) (out []theirs.NodeAddr) {
 	for p := range peers {
-		if !seen[p] && len(seen) < maxSeen {
+		if !seen[p] && len(seen) < maxSeen && !a.isSelf(p) {
 			seen[p] = true
 			out = append(out, ToAddr(p))
 		}
 	}
 	return out
+}
+
+// isSelf reports whether p is what others make of our announcement.
+func (a *Announce) isSelf(p netip.AddrPort) bool {
+	for _, e := range a.server.node.Endpoints() {
+		seen, _ := e.External()
+		if p.Addr() == seen.Addr() && (p.Port() == a.port.port || a.port.implied && p.Port() == seen.Port()) {
+			return true
+		}
+	}
+	return false
 }
 
 func valuesOf(r *krpc.Reply, peers []theirs.NodeAddr) dht.PeersValues {

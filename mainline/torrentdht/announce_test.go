@@ -41,7 +41,7 @@ func TestAnnounceFindsTheOther(t *testing.T) {
 
 		a.Close()
 		_, rest := drain(a)
-		require.Empty(t, rest, "its own address is none of its peers before it was announced")
+		require.Empty(t, rest)
 	})
 }
 
@@ -106,6 +106,26 @@ func TestAnnounceIsMadeUpFor(t *testing.T) {
 			got = append(got, p)
 		}
 		require.Equal(t, []netip.AddrPort{at(12, 7000)}, got)
+	})
+}
+
+// What few nodes took, since few were there, is announced again when there are more.
+func TestAnnounceToFewIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 2)
+		s := l.serve(l.nodes[1], Config{})
+		a, err := s.Announce(hash, 7000, true)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		require.EqualValues(t, 2, s.stats().Stored, "twice at the only one")
+		require.Zero(t, s.stats().Peers, "what comes back is ourselves")
+		for range 10 {
+			l.add(mainline.Config{Bootstrap: []string{addr(0).String()}})
+		}
+		drain(a)
+		stored := s.stats().Stored
+		require.Greater(t, stored, uint64(8), "at the nearest of all")
+		require.Less(t, stored, uint64(2*8), "and once at those")
 	})
 }
 

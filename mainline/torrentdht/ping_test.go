@@ -87,7 +87,7 @@ func TestPingsAreForgotten(t *testing.T) {
 func TestPingIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, 0)
-		s := l.serve(l.add(mainline.Config{NoUpkeep: true}), Config{})
+		s := l.serve(l.add(mainline.Config{NoUpkeep: true}), Config{Pings: 1})
 		victim := net.UDPAddrFromAddrPort(addr(1))
 		for range 600 {
 			s.Ping(victim)
@@ -104,8 +104,8 @@ func TestPingIsLimited(t *testing.T) {
 			time.Sleep(2 * time.Millisecond)
 		}
 		sent := l.net.Stats().Sent - before
-		require.LessOrEqual(t, sent, uint64(5*60+pingsAtOnce))
-		require.Greater(t, sent, uint64(60), "8 silent nodes every 4 s")
+		require.LessOrEqual(t, sent, uint64(60+pingsAtOnce), "in a minute")
+		require.GreaterOrEqual(t, sent, uint64(50))
 		require.NotZero(t, s.stats().Dropped)
 		s.pings.mu.Lock()
 		defer s.pings.mu.Unlock()

@@ -23,6 +23,7 @@ type utpLike struct {
 	conn     *simnet.Conn
 	leftOver chan udpPacket
 	closed   atomic.Bool
+	reading  atomic.Int32 // calls of ReadFrom in progress
 }
 
 type udpPacket struct {
@@ -63,6 +64,8 @@ type goUTP struct {
 }
 
 func (u goUTP) ReadFrom(b []byte) (int, net.Addr, error) {
+	u.reading.Add(1)
+	defer u.reading.Add(-1)
 	for {
 		at := <-u.deadline
 		u.deadline <- at
@@ -72,7 +75,7 @@ func (u goUTP) ReadFrom(b []byte) (int, net.Addr, error) {
 		select {
 		case p := <-u.leftOver:
 			return p.copy(b)
-		case <-time.After(time.Second): // look at the deadline again
+		case <-time.After(100 * time.Millisecond): // look at the deadline again
 		}
 	}
 }
@@ -151,6 +154,7 @@ func TestShare(t *testing.T) {
 			require.Equal(t, node.ID(), pong.ID)
 
 			require.NoError(t, node.Close())
+			require.Zero(t, u.reading.Load(), "no reader is left over, where it can be ended")
 			_, err = conns[0].WriteToUDPAddrPort([]byte("x"), addr(0))
 			require.ErrorIs(t, err, net.ErrClosed)
 			_, _, err = conns[0].ReadFromUDPAddrPort(nil)
@@ -234,6 +238,9 @@ func TestAnnounced(t *testing.T) {
 		}
 		_, err := other.RPC().Query(t.Context(), addr(0), krpc.AnnouncePeerArgs{InfoHash: hash, Port: 5, Token: []byte("made up")})
 		require.Error(t, err)
+		fields := map[string]any{"info_hash": hash[:], "target": hash[:], "port": 5, "token": "made up"}
+		_, err = other.RPC().Query(t.Context(), addr(0), krpc.RawArgs{Name: "vote", Fields: fields})
+		require.NoError(t, err, "of no known method, and answered")
 		require.Equal(t, []netip.AddrPort{at(1, 7000), addr(1)}, heard)
 	})
 }
