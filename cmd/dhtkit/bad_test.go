@@ -51,6 +51,15 @@ func TestBadInput(t *testing.T) {
 		{name: "put a negative version", args: "put --key k --seq -1 x", says: []string{"--seq"}},
 		{name: "put never again", args: "put --republish -1s x", says: []string{"--republish -1s"}},
 
+		{name: "sample of nobody", args: "sample", says: []string{"HOST:PORT", "--walk"}},
+		{name: "sample of something", args: "sample xyz", says: []string{`"xyz"`, "40 hex digits"}},
+		{name: "walk to somewhere", args: "sample --walk " + infoHash, says: []string{"--walk"}},
+		{name: "one node again", args: "sample --again " + infoHash, says: []string{"--again", "--walk"}},
+		{name: "publish without a key", args: "put --torrent " + infoHash, says: []string{"--key"}},
+		{name: "publish a torrent and a value", args: "put --key k --torrent " + infoHash + " x", says: []string{"--torrent", `"x"`}},
+		{name: "publish what is no torrent", args: "put --key k --torrent xyz", says: []string{`"xyz"`}},
+		{name: "the torrent of a hash", args: "get --torrent " + infoHash, says: []string{"--torrent", "btpk"}},
+
 		{name: "short id", args: "find 00ff", says: []string{`"00ff"`}},
 		{name: "no nodes wanted", args: "find -k 0 " + infoHash, says: []string{"-k 0"}},
 

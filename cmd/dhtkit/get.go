@@ -21,6 +21,7 @@ type getVerb struct {
 	above   int64
 	raw     bool
 	bencode bool
+	torrent bool
 
 	target krpc.ID
 	opts   []mainline.GetOption
@@ -56,12 +57,14 @@ func (a *app) getCommand() *cobra.Command {
 		Short: "Read a value that was put",
 		Example: `  dhtkit get --public e5f96f6f38320f0f33959cb4d3d656452117aadb
   dhtkit get --public --salt foobar 77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548
-  dhtkit get --bootstrap 192.0.2.7:6881 'magnet:?xs=urn:btpk:…&s=…' --json`,
+  dhtkit get --public --torrent 'magnet:?xs=urn:btpk:…' | dhtkit peers --public -`,
 		Long: `Looks for a value under a target: 40 hex digits, or the public key (64 hex digits, or a magnet link with xs=urn:btpk:…) of whoever
 signs it; then the newest version is the result. What does not hash to the target, or is not signed well, does not count.
 
 The value is printed as text if it is text, as "hex:…" if it is other bytes, as JSON if it is a list or a dictionary. --raw
-writes the bytes of a text without a line end, --bencode the value as it is stored. A salt that is not text is "hex:…".`,
+writes the bytes of a text without a line end, --bencode the value as it is stored. A salt that is not text is "hex:…".
+
+--torrent takes the value for that of a mutable torrent (BEP 46) and prints its info hash alone.`,
 		Args: arguments(1, 1, "a target or a public key"),
 		RunE: func(cmd *cobra.Command, args []string) error { return v.run(cmd.Context(), args[0]) },
 	}
@@ -69,6 +72,7 @@ writes the bytes of a text without a line end, --bencode the value as it is stor
 	cmd.Flags().StringVar(&v.salt, "salt", "", "`SALT` of a signed value")
 	cmd.Flags().Int64Var(&v.above, "newer-than", -1, "only versions above `SEQ`")
 	cmd.Flags().BoolVar(&v.raw, "raw", false, "write the bytes of a text as they are")
+	cmd.Flags().BoolVar(&v.torrent, "torrent", false, "print the info hash of a mutable torrent")
 	cmd.Flags().BoolVar(&v.bencode, "bencode", false, "write the value as it is stored, bencoded")
 	return cmd
 }
@@ -87,6 +91,9 @@ func (v *getVerb) parse(target string) error {
 	if v.raw && v.bencode || v.console.json && (v.raw || v.bencode) {
 		return usagef("--json, --raw and --bencode exclude each other")
 	}
+	if v.torrent && (v.raw || v.bencode) {
+		return usagef("--torrent prints an info hash: leave --raw and --bencode out")
+	}
 	salt, err := parseSalt(v.salt)
 	if err != nil {
 		return err
@@ -98,6 +105,8 @@ func (v *getVerb) parse(target string) error {
 	case ok:
 		salt = append(salt, salted...)
 		v.target = mainline.MutableTarget(key, salt)
+	case v.torrent:
+		return usagef("--torrent needs the key of its owner: 64 hex digits, or a magnet link with xs=urn:btpk:…, not %q", target)
 	default:
 		if v.target, ok = parseDigits(target); !ok {
 			return usagef("%q is not a target (40 hex digits), nor a public key (64 hex digits, or a magnet link with xs=urn:btpk:…)", target)
@@ -129,6 +138,10 @@ func parseSalt(text string) ([]byte, error) {
 
 // parseKey reads a public key: hex, or a magnet link with a salt maybe (BEP 46).
 func parseKey(text string) (key ed25519.PublicKey, salt []byte, ok bool) {
+	if len(text) > 7 && strings.EqualFold(text[:7], "magnet:") {
+		m, err := mainline.ParseMagnet(text)
+		return m.Key, m.Salt, err == nil
+	}
 	b, err := hex.DecodeString(text)
 	return b, nil, err == nil && len(b) == ed25519.PublicKeySize
 }
@@ -147,6 +160,9 @@ func (v *getVerb) work(ctx context.Context, s *session, sum *getSummary) error {
 		s.console.result("", newValueRecord(v.target, it))
 	}
 	best := l.Best()
+	if best != nil && v.torrent && torrentOf(best) == nil {
+		return &exitError{exitNothing, fmt.Sprintf("the value is no torrent (BEP 46): %s", textual(best.V))}
+	}
 	if best == nil {
 		if last != nil {
 			return last
@@ -168,11 +184,24 @@ func newValueRecord(target krpc.ID, it *mainline.Item) *valueRecord {
 	return r
 }
 
+// torrentOf returns the info hash in the value of a mutable torrent, nil if it is none.
+func torrentOf(it *mainline.Item) []byte {
+	var v struct {
+		InfoHash string `bencode:"ih"`
+	}
+	if it.Decode(&v) != nil || len(v.InfoHash) != krpc.IDSize {
+		return nil
+	}
+	return []byte(v.InfoHash)
+}
+
 // print writes the value in the form asked for.
 func (v *getVerb) print(it *mainline.Item) {
 	text, rest, isText := cutString(it.V)
 	isText = isText && len(rest) == 0
 	switch {
+	case v.torrent:
+		v.console.result(hex.EncodeToString(torrentOf(it)), nil)
 	case v.bencode || v.raw && !isText:
 		v.console.raw(it.V)
 	case v.raw:

@@ -141,6 +141,7 @@ never renamed within a schema number.
   stored   info_hash or target, and id and addr of a node that stored the announcement or the value
   item     what put stores: target; key, salt, seq if it is signed
   value    what get found: target, value (text as it is, other bytes as "hex:…"), bencode (in hex); key, salt, seq, sig if signed
+  sample   of one node: id, addr, hashes, num (that it stores), interval_s, supported, contacts (id, addr)
   node     id, addr, version of its client, rtt_ms; target if it was looked for
   pong     addr, id, version, rtt_ms, own (our address as the node sees it)
   reply    addr, method, message (text as it is, other bytes as "hex:…"), raw (the datagram in hex)

@@ -111,3 +111,19 @@ func TestBadKeyFile(t *testing.T) {
 	require.Equal(t, exitUsage, r.code)
 	require.Contains(t, r.stderr, "--new-key")
 }
+
+// The newest torrent of a key is found through one link (BEP 46), and its peers with that.
+func TestMutableTorrent(t *testing.T) {
+	t.Parallel()
+	at, _ := node(t)
+	file := filepath.Join(t.TempDir(), "key")
+	link := found(t, "put", "--torrent", strings.Repeat("00", 19)+"01", "--key", file, "--new-key", "--salt", "hex:6e", "--bootstrap", at)[0]
+	require.Regexp(t, `^magnet:\?xs=urn:btpk:[0-9a-f]{64}&s=6e$`, link)
+	require.Equal(t, []string{link}, found(t, "put", "--torrent", magnet, "--key", file, "--salt", "n", "--bootstrap", at))
+	require.Equal(t, []string{infoHash}, found(t, "get", "--torrent", link, "--bootstrap", at))
+
+	found(t, "put", "nothing", "--key", file, "--bootstrap", at)
+	r := dhtkit(t, "get", "--torrent", strings.TrimSuffix(strings.TrimPrefix(link, "magnet:?xs=urn:btpk:"), "&s=6e"), "--bootstrap", at)
+	require.Equal(t, exitNothing, r.code)
+	require.Contains(t, r.stderr, "no torrent")
+}

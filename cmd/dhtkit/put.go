@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,7 @@ type putVerb struct {
 	seq     int64
 	cas     int64
 	again   time.Duration
+	torrent string
 	hasSeq  bool
 	hasCas  bool
 	value   any
@@ -58,7 +60,7 @@ func (s *putSummary) line() string {
 func (a *app) putCommand() *cobra.Command {
 	v := &putVerb{app: a}
 	cmd := &cobra.Command{
-		Use:   "put VALUE|- [flags]",
+		Use:   "put VALUE|- | --torrent HASH [flags]",
 		Short: "Store a value of up to 1000 bytes",
 		Example: `  dhtkit put --public 'Hello World!'                       # prints the target to get it with
   dhtkit put --public --key me.key --new-key v1            # signed: can be replaced
@@ -71,11 +73,19 @@ VALUE is text, or int:12, hex:00ff, json:{"a":1} as in the verb query; text:… 
 from standard input. Nodes forget a value after two hours or more: --republish 1h stays and puts it again.
 
 A key file holds 64 hex digits, the seed of an ed25519 key (128 for a seed with its public key, or an expanded key, are read, too).
---new-key makes one, which must not be there yet. Whoever has the file can sign; it is never printed.`,
-		Args: arguments(1, 1, "a value, or - for standard input"),
+--new-key makes one, which must not be there yet. Whoever has the file can sign; it is never printed.
+
+--torrent publishes a mutable torrent (BEP 46) instead, and prints the magnet link that always leads to the newest one.`,
+		Args: arguments(0, 1, "a value, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v.hasSeq, v.hasCas = cmd.Flags().Changed("seq"), cmd.Flags().Changed("cas")
-			return v.run(cmd.Context(), args[0])
+			if len(args) == 0 && v.torrent == "" {
+				return usagef("put needs a value, or - for standard input (see dhtkit put --help)")
+			}
+			if len(args) > 0 && v.torrent != "" {
+				return usagef("--torrent is the value: leave %q out", args[0])
+			}
+			return v.run(cmd.Context(), strings.Join(args, ""))
 		},
 	}
 	a.localFlag(cmd)
@@ -84,6 +94,7 @@ A key file holds 64 hex digits, the seed of an ed25519 key (128 for a seed with 
 	cmd.Flags().StringVar(&v.salt, "salt", "", "`SALT`: one key has many values; text, or hex:…")
 	cmd.Flags().Int64Var(&v.seq, "seq", 0, "version, `N` from 0 on (default one above what is found)")
 	cmd.Flags().Int64Var(&v.cas, "cas", 0, "replace only version `N`")
+	cmd.Flags().StringVar(&v.torrent, "torrent", "", "publish the torrent with this info `HASH` as the key's current one, print its link")
 	cmd.Flags().DurationVar(&v.again, "republish", 0, "stay, and put it again every so often")
 	return cmd
 }
@@ -100,8 +111,8 @@ func (v *putVerb) run(ctx context.Context, text string) error {
 
 // parse checks everything that can be checked before a packet leaves, and makes the key last.
 func (v *putVerb) parse(text string) (err error) {
-	if v.key == "" && (v.newKey || v.salt != "" || v.hasSeq || v.hasCas) {
-		return usagef("--new-key, --salt, --seq and --cas need --key FILE: only signed values have them")
+	if v.key == "" && (v.newKey || v.salt != "" || v.hasSeq || v.hasCas || v.torrent != "") {
+		return usagef("--new-key, --salt, --seq, --cas and --torrent need --key FILE: only signed values have them")
 	}
 	if v.seq < 0 || v.cas < 0 {
 		return usagef("--seq and --cas are not negative")
@@ -126,6 +137,13 @@ func (v *putVerb) parse(text string) (err error) {
 
 // parseItem reads the value.
 func (v *putVerb) parseItem(text string) (any, error) {
+	if v.torrent != "" {
+		ids, err := hashes([]word{{text: v.torrent}}, anInfoHash)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]string{"ih": string(ids[0][:])}, nil
+	}
 	if text != "-" {
 		value, err := parseTyped(text)
 		if err != nil {
@@ -162,7 +180,7 @@ func (v *putVerb) work(ctx context.Context, s *session, sum *putSummary) error {
 			return v.refused(err)
 		}
 		if sum.Stored++; sum.Stored == 1 {
-			s.console.result(rec.Target.String(), rec)
+			s.console.result(v.name(item), rec)
 		}
 		v.stored(s, rec.Target, n)
 	}
@@ -170,6 +188,14 @@ func (v *putVerb) work(ctx context.Context, s *session, sum *putSummary) error {
 		v.republish(ctx, s, item, sum)
 	}
 	return outcome(context.WithoutCancel(ctx), sum.Stored)
+}
+
+// name is what the item is got with.
+func (v *putVerb) name(it *mainline.Item) string {
+	if v.torrent != "" {
+		return mainline.MutableTorrent{Key: it.K, Salt: it.Salt}.String()
+	}
+	return it.Target().String()
 }
 
 func (v *putVerb) stored(s *session, target krpc.ID, n krpc.Node) {

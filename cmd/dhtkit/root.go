@@ -73,7 +73,7 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	a.addGroups(root)
 	root.AddCommand(
-		a.peersCommand(), a.announceCommand(), a.scrapeCommand(), a.getCommand(), a.putCommand(), a.findCommand(), a.pingCommand(),
+		a.peersCommand(), a.announceCommand(), a.scrapeCommand(), a.getCommand(), a.putCommand(), a.sampleCommand(), a.findCommand(), a.pingCommand(),
 		a.queryCommand(), a.crawlCommand(), a.sizeCommand(), a.nodeCommand(), a.doctorCommand(), a.rpcCommand(), a.simCommand(), a.versionCommand(),
 	)
 	root.AddCommand(topics()...)
