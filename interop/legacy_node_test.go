@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,6 +49,7 @@ type v4reply struct {
 type v4config struct {
 	bootstrap string // address, empty for none
 	ephemeral bool
+	nat       bool // it hears only addresses that it has sent something to
 }
 
 // A v4lab makes nodes of both kinds.
@@ -112,7 +114,7 @@ type v4npm struct {
 // without there is one, which may not be.
 func (l *v4lab) theirs(cfg v4config, count int) (nodes []v4) {
 	l.t.Helper()
-	args := fields{"ephemeral": cfg.ephemeral}
+	args := fields{"ephemeral": cfg.ephemeral, "nat": cfg.nat}
 	if cfg.bootstrap != "" {
 		args["bootstrap"] = []string{cfg.bootstrap}
 	}
@@ -200,11 +202,43 @@ func (l *v4lab) ours(cfg v4config) v4 {
 	if cfg.bootstrap != "" {
 		c.Bootstrap = []string{cfg.bootstrap}
 	}
-	var err error
-	n.Node, err = legacy.Listen("127.0.0.1:0", c)
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	require.NoError(l.t, err)
+	if cfg.nat {
+		n.Node, err = legacy.New(c, &natConn{UDPConn: conn, opened: make(map[netip.AddrPort]bool)})
+	} else {
+		n.Node, err = legacy.New(c, conn)
+	}
 	require.NoError(l.t, err)
 	l.t.Cleanup(func() { require.NoError(l.t, n.Close()) })
 	return n
+}
+
+// natConn is a connection as if behind a port-restricted NAT.
+type natConn struct {
+	*net.UDPConn
+
+	mu     sync.Mutex // guards opened
+	opened map[netip.AddrPort]bool
+}
+
+func (c *natConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	c.mu.Lock()
+	c.opened[to] = true
+	c.mu.Unlock()
+	return c.UDPConn.WriteToUDPAddrPort(b, to)
+}
+
+func (c *natConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	for {
+		n, from, err := c.UDPConn.ReadFromUDPAddrPort(b)
+		c.mu.Lock()
+		open := c.opened[from]
+		c.mu.Unlock()
+		if err != nil || open {
+			return n, from, err
+		}
+	}
 }
 
 func (n v4ours) contact() contact { return contact{Addr: n.Addr().String(), ID: n.ID().String()} }

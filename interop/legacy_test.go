@@ -129,6 +129,24 @@ func TestV4Holepunch(t *testing.T) {
 	})
 }
 
+// Both sides are behind NATs and the bootstrap node helps, without being told to.
+func TestV4QueriesPunchHoles(t *testing.T) {
+	eachV4Cast(t, func(t *testing.T, l *v4lab, cast v4cast, bootstrap v4) {
+		cfg := v4config{bootstrap: bootstrap.contact().Addr, nat: true}
+		b := l.node(cast.b, cfg)
+		b.serve(t, "hello", "world", "noted")
+		b.ready(t)
+		nodesWithin(t, bootstrap)
+		a := l.node(cast.a, v4config{bootstrap: cfg.bootstrap, nat: true, ephemeral: true})
+		got, err := a.run(t, v4run{command: "hello", target: b.contact().ID, query: true, update: true})
+		require.NoError(t, err)
+		require.Equal(t, []v4reply{
+			{"query", hexOf("world"), b.contact().Addr, b.contact().ID}, {"update", hexOf("noted"), b.contact().Addr, b.contact().ID},
+		}, got)
+		require.Contains(t, bootstrap.punches(t), a.contact().Addr+" "+b.contact().Addr)
+	})
+}
+
 func TestV4Timeouts(t *testing.T) {
 	t.Parallel()
 	for _, cast := range []v4cast{{a: true}, {bootstrap: true, b: true}} { // others add nothing but seven seconds each

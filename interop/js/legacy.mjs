@@ -4,7 +4,7 @@
 //
 // The first line of output is {"ready": []}; then:
 //
-//   create     {count, bootstrap, ephemeral, id, kv}   -> {nodes: [{"addr", "id"}, ...], first}
+//   create     {count, bootstrap, ephemeral, nat, kv} -> {nodes: [{"addr", "id"}, ...], first}
 //   ready      {node}                               -> {}
 //   serve      {node, command, query, update}       -> {}
 //   run        {node, command, target, value, query, update} -> {replies: [{"type", "value", "addr", "id"}, ...], failed}
@@ -17,9 +17,10 @@
 //   quit
 //
 // Nodes are numbered in the order in which they were created; with a count they join one after the other, and the answer
-// comes when all are ready. Byte strings are in hex, null is none. What a handler does is one of: "echo", "silent", "none"
+// comes when all are ready. One with nat hears only addresses that it has sent something to. Byte strings are in hex, null is none. What a handler does is one of: "echo", "silent", "none"
 // (answers without a value), "put" and "get" (of the node's one value), "fail" and, for anything else, that text.
 
+import dgram from 'node:dgram'
 import { once } from 'node:events'
 import dht from 'dht-rpc-v4'
 import { hex, say, serve } from './lines.mjs'
@@ -30,10 +31,10 @@ const calls = new Map()
 say({ ready: [] })
 
 await serve({
-  async create ({ count, bootstrap, ephemeral, kv }) {
+  async create ({ count, bootstrap, ephemeral, nat, kv }) {
     const first = nodes.length
     for (let i = 0; i < (count ?? 1); i++) {
-      const node = await create(bootstrap ?? [], ephemeral ?? false)
+      const node = await create({ bootstrap: bootstrap ?? [], ephemeral, socket: nat ? portRestricted() : undefined })
       if (kv) handle(node, 'kv', 'get', 'put')
       if (count) await call(done => node.ready(done))
     }
@@ -90,14 +91,30 @@ await serve({
 })
 
 // listen has to be called before the constructor's bootstrap runs, on the next tick.
-async function create (bootstrap, ephemeral) {
-  const node = dht({ bootstrap, ephemeral })
+async function create (options) {
+  const node = dht(options)
   node.listen(0, '127.0.0.1')
   nodes.push(node)
   punches.set(node, [])
   node.on('holepunch', (from, to) => punches.get(node).push(`${from.host}:${from.port} ${to.host}:${to.port}`))
   await once(node, 'listening')
   return node
+}
+
+// A socket as if behind a port-restricted NAT.
+function portRestricted () {
+  const socket = dgram.createSocket('udp4')
+  const opened = new Set()
+  const { send, emit } = socket
+  socket.send = (buffer, offset, length, port, host) => {
+    opened.add(`${host}:${port}`)
+    send.call(socket, buffer, offset, length, port, host)
+  }
+  socket.emit = (event, ...args) => {
+    if (event === 'message' && !opened.has(`${args[1].address}:${args[1].port}`)) return true
+    return emit.call(socket, event, ...args)
+  }
+  return socket
 }
 
 function handle (node, command, query, update) {
