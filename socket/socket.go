@@ -98,7 +98,7 @@ func (s *Socket) Start() {
 	if s.stepped() || s.closed || s.timer != nil {
 		return
 	}
-	s.timer = time.AfterFunc(0, s.onTimer)
+	s.timer = time.AfterFunc(soonest, s.onTimer)
 	for i := range s.conns {
 		s.wg.Go(func() { s.read(i) }) // ends when Close closes the conn
 	}
@@ -255,6 +255,11 @@ func (s *Socket) nextLocked() moment {
 	return min(s.core.next(), s.tickAt)
 }
 
+// soonest is when the timer fires if something is due already. It is not 0: inside
+// a testing/synctest bubble the runtime would run the timer on the spot, and with
+// the race detector two goroutines that do so at once crash it (Go 1.26).
+const soonest = time.Nanosecond
+
 // armLocked sets the timer if something is due before it fires. One that
 // fires too early finds nothing to do.
 func (s *Socket) armLocked() {
@@ -263,5 +268,5 @@ func (s *Socket) armLocked() {
 		return
 	}
 	s.armedAt = next
-	s.timer.Reset(max(0, s.core.time(next).Sub(s.nowLocked())))
+	s.timer.Reset(max(soonest, s.core.time(next).Sub(s.nowLocked())))
 }
