@@ -71,10 +71,11 @@ func (w *network) sendConn() int {
 	return serverConn
 }
 
-// persist shows our id from now on.
+// persist shows our id from now on. The lookup that follows tells our neighbours.
 func (n *Node) persist(a netip.AddrPort) {
 	if n.rebase(a); n.net.ephemeral {
 		n.net.ephemeral = false
+		n.up.refreshSoon = n.up.ready
 		n.later(n.cfg.On.Persistent)
 	}
 }
