@@ -29,7 +29,7 @@ type sample struct {
 	b    []byte
 }
 
-func samples(t *testing.T) (all []sample) {
+func samples(t testing.TB) (all []sample) {
 	t.Helper()
 	var bep struct {
 		Messages []struct {
@@ -57,7 +57,7 @@ func samples(t *testing.T) (all []sample) {
 	return all
 }
 
-func readJSON(t *testing.T, file string, into any) {
+func readJSON(t testing.TB, file string, into any) {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	require.NoError(t, err)

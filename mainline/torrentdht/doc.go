@@ -78,14 +78,14 @@
 //
 // To… makes a value of anacrolix/dht/v2/krpc, From… one of ours:
 //
-//	ToID    FromID       ids and info hashes
-//	ToAddr  FromAddr     an address and port
-//	ToPeers FromPeers    values of get_peers
-//	ToNode  FromNode     contacts
+//	ToID      FromID       ids and info hashes
+//	ToAddr    FromAddr     an address and port
+//	ToPeers   FromPeers    values of get_peers
+//	ToNode    FromNode     contacts
 //	ToCompact FromCompact  compact lists of contacts, IPv4 (26 bytes each) and IPv6 (38 bytes)
-//	ToMsg   FromMsg      whole messages: queries, answers and errors
-//	ToArgs  FromArgs     arguments of queries: BEP 5, 32, 33, 44 and 51, and methods of one's own
-//	ToReturn FromReturn  results of answers
+//	ToMsg     FromMsg      whole messages: queries, answers and errors
+//	ToArgs    FromArgs     arguments of queries: BEP 5, 32, 33, 44 and 51, and methods of one's own
+//	ToReturn  FromReturn   results of answers
 //
 // What is converted shares no memory with what it was made of. Nothing in a datagram makes a conversion panic, nor do
 // values over which the other side's encoder panics: an address in the list of the wrong family, samples.

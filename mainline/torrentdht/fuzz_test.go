@@ -14,6 +14,14 @@ func FuzzMsg(f *testing.F) {
 	for _, datagram := range roundTrips {
 		f.Add([]byte(datagram))
 	}
+	for _, s := range samples(f) {
+		f.Add(s.b)
+	}
+	var bep struct{ Tolerance []struct{ Hex hexBytes } }
+	readJSON(f, "../../krpc/testdata/bep.json", &bep)
+	for _, v := range bep.Tolerance {
+		f.Add([]byte(v.Hex))
+	}
 	f.Add([]byte("d1:rd2:id20:" + testID + "1:vd1:bi1e1:ai1eee1:t2:aa1:y1:re"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := krpc.Parse(b)
