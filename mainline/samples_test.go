@@ -198,3 +198,18 @@ func TestSampleQueue(t *testing.T) {
 	open.offer(at(1, 2))
 	require.Len(t, open.fresh, 2)
 }
+
+func TestSampleWalkCountsWhatIsOut(t *testing.T) {
+	w := stepped(t, Config{}, 8).SampleWalk(SampleConfig{})
+	n := routing.Node{Addr: asker}
+	for _, outcomes := range [][]routing.Outcome{{routing.Failed}, {routing.Late, routing.Failed}} {
+		w.flying, w.open, w.full = 5, 5, true
+		for i, o := range outcomes {
+			w.step(routing.Event[*krpc.Reply]{Node: n, Outcome: o}, testStart)
+			require.Equal(t, 4, w.flying, "a late query makes room, once")
+			require.Equal(t, i < len(outcomes)-1, w.open == 5)
+			require.False(t, w.full)
+		}
+	}
+	require.Equal(t, routing.Stats{Late: 1, Failed: 2}, w.Stats())
+}
