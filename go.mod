@@ -3,6 +3,7 @@ module github.com/dhtkit/dhtkit
 go 1.26.0
 
 require (
+	filippo.io/edwards25519 v1.1.0
 	github.com/anacrolix/dht/v2 v2.23.0
 	github.com/anacrolix/torrent v1.61.0
 	github.com/spf13/cobra v1.10.2

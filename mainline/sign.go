@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ed25519"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"io"
+
+	"filippo.io/edwards25519"
 )
 
 // ErrKey reports bytes that are no private key, or a signer that is not for ed25519.
@@ -52,29 +55,48 @@ func ParsePrivateKey(b []byte) (crypto.Signer, error) {
 	return nil, ErrKey
 }
 
-// expandedKey is a private key without its seed. Its Sign takes some milliseconds, and how many depends on the key: not for
-// a service that signs on the demand of strangers.
+// expandedKey is a private key without its seed.
 type expandedKey struct {
-	scalar, prefix [32]byte
-	public         ed25519.PublicKey
+	scalar *edwards25519.Scalar
+	prefix [32]byte
+	public ed25519.PublicKey
 }
 
 func newExpandedKey(b [64]byte) (*expandedKey, error) {
-	k := &expandedKey{scalar: [32]byte(b[:32]), prefix: [32]byte(b[32:])}
-	if k.scalar[0]&7 != 0 || k.scalar[31]&0xc0 != 0x40 { // RFC 8032, 5.1.5
+	if b[0]&7 != 0 || b[31]&0xc0 != 0x40 { // RFC 8032, 5.1.5
 		return nil, ErrKey
 	}
-	k.public = basePoint.times(littleEndian(k.scalar[:])).encode()
-	return k, nil
+	scalar, err := new(edwards25519.Scalar).SetBytesWithClamping(b[:32])
+	if err != nil {
+		return nil, ErrKey
+	}
+	public := new(edwards25519.Point).ScalarBaseMult(scalar).Bytes()
+	return &expandedKey{scalar, [32]byte(b[32:]), public}, nil
 }
 
 // Public returns the ed25519.PublicKey (crypto.Signer).
 func (k *expandedKey) Public() crypto.PublicKey { return k.public }
 
-// Sign signs message itself, not a hash of it (crypto.Signer). It uses no randomness.
+// Sign signs message itself, not a hash of it (crypto.Signer), as RFC 8032, 5.1.6 from its second step on. It uses no
+// randomness.
 func (k *expandedKey) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if opts.HashFunc() != crypto.Hash(0) {
 		return nil, errors.New("mainline: only plain ed25519")
 	}
-	return signExpanded(k, message), nil
+	r := hashScalar(k.prefix[:], message)
+	head := new(edwards25519.Point).ScalarBaseMult(r).Bytes()
+	s := hashScalar(head, k.public, message)
+	return append(head, s.MultiplyAdd(s, k.scalar, r).Bytes()...), nil
+}
+
+func hashScalar(parts ...[]byte) *edwards25519.Scalar {
+	h := sha512.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	s, err := new(edwards25519.Scalar).SetUniformBytes(h.Sum(nil))
+	if err != nil {
+		panic(err) // only for another length than 64 bytes
+	}
+	return s
 }

@@ -11,6 +11,7 @@ const (
 	rate      = "golang.org/x/time/rate"
 	bencode   = "github.com/anacrolix/torrent/bencode"
 	blake2b   = "golang.org/x/crypto/blake2b"
+	edwards   = "filippo.io/edwards25519"
 	protowire = "google.golang.org/protobuf/encoding/protowire"
 	dht       = "github.com/anacrolix/dht/v2"
 )
@@ -31,9 +32,9 @@ var layers = []layer{
 	{dir: "internal/hosts"},
 	{dir: "krpc", ours: []string{"routing", "socket", "internal/hosts"}, third: []string{rate, bencode}},
 	{dir: "dhtrpc", ours: []string{"routing", "socket", "internal/hosts"}, third: []string{rate, blake2b, protowire}},
-	{dir: "mainline", ours: []string{"routing", "socket", "internal/hosts", "krpc"}, third: []string{rate, bencode}},
-	{dir: "mainline/crawl", ours: []string{"routing", "socket", "internal/hosts", "krpc", "mainline"}, third: []string{rate, bencode}},
-	{dir: compat, ours: []string{"routing", "socket", "internal/hosts", "krpc", "mainline"}, third: []string{rate, bencode, dht}},
+	{dir: "mainline", ours: []string{"routing", "socket", "internal/hosts", "krpc"}, third: []string{rate, bencode, edwards}},
+	{dir: "mainline/crawl", ours: []string{"routing", "socket", "internal/hosts", "krpc", "mainline"}, third: []string{rate, bencode, edwards}},
+	{dir: compat, ours: []string{"routing", "socket", "internal/hosts", "krpc", "mainline"}, third: []string{rate, bencode, edwards, dht}},
 }
 
 // compat is the only place that may import anacrolix/dht: it adapts our node to anacrolix/torrent, without
