@@ -2,7 +2,7 @@ package dhtrpc
 
 import "context"
 
-// Commit finishes the query, if that has not happened yet, and sends the same command, target and value again to each of
+// Commit finishes the query, if that has not happened yet (it is a thorough one then), and sends the same command, target and value again to each of
 // the closest nodes that answered, with the token it gave: nodes are to store something then. It returns the good answers,
 // in whatever order they came. The error is nil if there is at least one; ErrTooFewNodes if there was nobody to commit to;
 // else the last failure, or the cause of ctx.
@@ -18,6 +18,9 @@ func (q *Query) Commit(ctx context.Context) ([]*Reply, error) {
 // CommitFunc is Commit with a request of the caller's: build is called for each of the closest replies, nearest first, and
 // says what to send to its sender; nil: nothing.
 func (q *Query) CommitFunc(ctx context.Context, build func(*Reply) *Call) ([]*Reply, error) {
+	if !q.begun {
+		q.opts.Thorough = true // what is written has to be where others look
+	}
 	for _, err := range q.Replies(ctx) {
 		if err != nil {
 			return nil, err

@@ -51,3 +51,26 @@ func ExampleTestnet() {
 	// hello
 	// 19 <nil>
 }
+
+// Values with types: a command that adds.
+func ExampleCommand() {
+	ctx := context.Background()
+	type numbers struct{ A, B int }
+	add := dhtrpc.Command[numbers, int]{Number: 1, In: dhtrpc.JSON[numbers](), Out: dhtrpc.JSON[int]()}
+
+	server, err := dhtrpc.Listen("127.0.0.1:0", dhtrpc.Config{Private: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	client, err := dhtrpc.Listen("127.0.0.1:0", dhtrpc.Config{Private: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	add.Handle(server, func(_ *dhtrpc.Request, n numbers) (int, error) { return n.A + n.B, nil })
+	sum, err := add.Request(ctx, client, server.Addr(), numbers{2, 3})
+	fmt.Println(sum.Out, err)
+	// Output: 5 <nil>
+}

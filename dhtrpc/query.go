@@ -20,19 +20,21 @@ type Query struct {
 	opts     QueryOptions
 
 	// Guarded by the node's lock.
-	session   *session
-	lookup    *routing.Lookup
-	answers   map[netip.AddrPort]*Reply           // of those that may be among the closest
-	referrers map[netip.AddrPort][]netip.AddrPort // who named a node
-	flying    int                                 // requests out, not late
-	tableUsed bool
-	stats     QueryStats
-	cause     error // of the last failure
-	begun     bool
-	over      bool
-	err       error // how it ended
-	onReply   func(*Reply)
-	onEnd     func(error) // called once, with the lock held, when it is over by itself
+	session      *session
+	lookup       *routing.Lookup
+	answers      map[netip.AddrPort]*Reply           // of those that may be among the closest
+	referrers    map[netip.AddrPort][]netip.AddrPort // who named a node
+	flying       int                                 // requests out, not late
+	tableUsed    bool
+	looking      int // requests out of lookAround
+	lookedAround bool
+	stats        QueryStats
+	cause        error // of the last failure
+	begun        bool
+	over         bool
+	err          error // how it ended
+	onReply      func(*Reply)
+	onEnd        func(error) // called once, with the lock held, when it is over by itself
 
 	// The stream for Replies.
 	unread []*Reply
@@ -51,7 +53,7 @@ type QueryOptions struct {
 
 	Concurrency int  // requests in flight at once; 0: Config.Concurrency, of which only those count that can change the result
 	Retries     int  // attempts after the first; 0 means 5, negative: none
-	Thorough    bool // wait for slow nodes near the target, too: for writes that have to reach the very closest
+	Thorough    bool // find all of the very closest, at twice the time: as Commit does, which has to reach them
 	Background  bool // give way to other queries
 
 	// Map sees every reply before it is streamed and may replace it; nil drops it. It runs on a goroutine of the node and

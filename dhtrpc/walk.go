@@ -16,6 +16,16 @@ const (
 	fewAnswers = 5
 )
 
+// Ours: a thorough query asks nodes behind the closest, too, since the dead crowd out the living in what others name. It waits
+// for the slow, but not as long as others would, and sends again sooner.
+const (
+	thoroughExtra  = 2
+	thoroughHard   = 1800 * time.Millisecond
+	thoroughResend = 600 * time.Millisecond
+	aroundAsked    = 4 // of the closest nodes, for their neighbours
+	aroundAttempts = 2
+)
+
 // start gathers the first nodes and asks them.
 func (q *Query) start() {
 	n := q.node
@@ -31,7 +41,9 @@ func (q *Query) start() {
 	if q.opts.Background {
 		cfg.Alpha, cfg.CountAll = max(2, n.cfg.Concurrency/8), true
 	}
-	cfg.WaitLate = cfg.WaitLate || q.opts.Thorough
+	if q.opts.Thorough {
+		cfg.WaitLate, cfg.Extra = true, max(cfg.Extra, thoroughExtra)
+	}
 	q.lookup = routing.NewLookup(q.target.Key(), cfg)
 	q.answers = make(map[netip.AddrPort]*Reply)
 	q.referrers = make(map[netip.AddrPort][]netip.AddrPort)
@@ -117,13 +129,45 @@ func (q *Query) pump() {
 		}
 		q.ask(node)
 	}
-	if !q.over && q.lookup.Done() {
-		if !q.tableUsed && q.stats.Answered < fewAnswers {
-			q.seedTable()
-			q.pump()
-			return
-		}
+	switch {
+	case q.over || !q.lookup.Done():
+	case !q.tableUsed && q.stats.Answered < fewAnswers:
+		q.seedTable()
+		q.pump()
+	case q.opts.Thorough && !q.lookedAround:
+		q.lookAround()
+		q.pump()
+	case q.looking == 0:
 		q.finish()
+	}
+}
+
+// lookAround asks the farthest of the closest nodes for their own neighbours: what is named for the target itself is 20
+// nodes at most, the dead among them, so that those in the last places may never be named.
+func (q *Query) lookAround() {
+	q.lookedAround = true
+	closest := q.lookup.AppendClosest(nil, nodesPerBucket)
+	if len(closest) < nodesPerBucket || q.opts.Only {
+		return
+	}
+	n := q.node
+	for _, node := range closest[nodesPerBucket-aroundAsked:] {
+		c := &call{session: q.session, to: node, settled: func(r *Reply, err error) {
+			q.looking--
+			if err != nil {
+				q.stats.Timeouts++
+			} else {
+				q.stats.Answered++
+				q.learn(r)
+			}
+			q.pump()
+		}}
+		n.deadlines(c, aroundAttempts, thoroughResend, -1)
+		c.query.Conn = n.net.sendConn()
+		if n.begin(c, &Message{Internal: true, Command: CommandFindNode, Target: node.Key[:]}) == nil {
+			q.looking++
+			q.stats.Asked++
+		}
 	}
 }
 
@@ -177,17 +221,19 @@ func (q *Query) ask(node routing.Node) {
 func (q *Query) times(c *call) {
 	n := q.node
 	cfg := &n.cfg.Lookup
-	attempts := max(1, int(cfg.Hard/cfg.ResendAfter))
-	if q.opts.Retries != 0 {
-		attempts = max(q.opts.Retries, 0) + 1
+	hard, each, soft := cfg.Hard, cfg.ResendAfter, cfg.Soft
+	if q.opts.Thorough {
+		hard, each = min(hard, thoroughHard), min(each, thoroughResend)
 	}
-	soft := cfg.Soft
 	if soft == 0 {
 		soft = n.rtts.Soft()
 	}
-	n.deadlines(c, attempts, cfg.ResendAfter, soft)
-	if q.opts.Retries == 0 && n.trips == nil {
-		c.query.Hard = cfg.Hard
+	if q.opts.Retries != 0 {
+		hard = time.Duration(max(q.opts.Retries, 0)+1) * each
+	}
+	n.deadlines(c, max(1, int(hard/each)), each, soft)
+	if n.trips == nil {
+		c.query.Hard = hard
 	}
 }
 
