@@ -21,7 +21,7 @@ import (
 type Config struct {
 	Window   int           // queries in flight that are not late; 0 means 128
 	Tries    int           // queries to a contact that never answered; 0 means 2
-	Targets  int           // random targets each node is asked for besides its own id; 0 means one for every other node, which finds 998 of 1000 nodes in a network like the public one
+	Targets  int           // random targets each node is asked for besides its own id; 0 means one for every other node, which finds 999 of 1000 nodes in a network with the ages of the public one
 	MaxNodes int           // stop after so many nodes; 0 means no limit
 	Timeout  time.Duration // a silent contact has failed after this; 0 means 4s
 	Seed     uint64        // of the random targets; 0 means a random one
