@@ -16,7 +16,7 @@ import (
 func needNode(t *testing.T) string {
 	t.Helper()
 	node := needProgram(t, "node", "nodejs")
-	for _, pkg := range []string{"bittorrent-dht", "dht-rpc-v4", "k-rpc"} {
+	for _, pkg := range []string{"bittorrent-dht", "dht-rpc", "dht-rpc-v4", "hyperdht", "k-rpc"} {
 		if _, err := os.Stat(filepath.Join("js", "node_modules", pkg)); err != nil {
 			missing(t, "run npm install in interop/js: "+err.Error())
 		}
