@@ -164,7 +164,7 @@ func TestWhatIsLeftOut(t *testing.T) {
 	require.Empty(t, m.Sig())
 	seq, ok := m.Seq()
 	require.True(t, ok)
-	require.EqualValues(t, 1<<62, seq)
+	require.EqualValues(t, int64(1)<<62, seq)
 	require.NotEmpty(t, m.Token())
 	n, n6 = nodes(m)
 	require.Equal(t, [2]int{8, 8}, [2]int{n, n6}, "then there is room for nodes")

@@ -140,7 +140,7 @@ func TestWhatANodeSaysOfItsSample(t *testing.T) {
 		"honest":            {map[string]any{"samples": two, "num": 9, "interval": 60}, Sampled{Num: 9, Interval: time.Minute}},
 		"a rest":            {map[string]any{"samples": two + "y", "num": 9, "interval": 0}, Sampled{Num: 9}},
 		"no interval":       {map[string]any{"samples": two, "num": 2}, Sampled{Num: 2, Interval: 6 * time.Hour}},
-		"interval too long": {map[string]any{"samples": two, "num": 2, "interval": 1 << 40}, Sampled{Num: 2, Interval: 6 * time.Hour}},
+		"interval too long": {map[string]any{"samples": two, "num": 2, "interval": int64(1 << 40)}, Sampled{Num: 2, Interval: 6 * time.Hour}},
 		"interval negative": {map[string]any{"samples": two, "num": 2, "interval": -1}, Sampled{Num: 2, Interval: 6 * time.Hour}},
 		"interval a string": {map[string]any{"samples": two, "num": 2, "interval": "1"}, Sampled{Num: 2, Interval: 6 * time.Hour}},
 		"num too low":       {map[string]any{"samples": two, "num": -7, "interval": 0}, Sampled{Num: 2}},

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -83,11 +84,11 @@ func TestSourceCounts(t *testing.T) {
 func TestPaceBounds(t *testing.T) {
 	require.Equal(t, pace{}, newPace(0, 5))
 	require.Equal(t, pace{}, newPace(-1, 5))
-	for _, p := range []pace{newPace(1e-300, 1<<40), newPace(1e300, 1<<40), newPace(5, -1)} {
+	for _, p := range []pace{newPace(1e-300, math.MaxInt), newPace(1e300, math.MaxInt), newPace(5, -1)} {
 		var s source
 		require.True(t, s.take(p, 0), "the first is always served")
 		require.Positive(t, s.full)
 	}
-	in := newInbound(Inbound{Most: 1 << 40, Silence: 1 << 62, Bytes: 1 << 62, Sources: 1 << 62, PerSource: 1}, 0)
+	in := newInbound(Inbound{Most: math.MaxInt, Silence: 1 << 62, Bytes: math.MaxInt, Sources: math.MaxInt, PerSource: 1}, 0)
 	require.Equal(t, served, in.admit(netip.MustParseAddr("80.1.1.1"), time.Unix(0, 0), 0))
 }
