@@ -29,8 +29,11 @@ type Network struct {
 const (
 	testnetWave   = 64
 	testnetKnown  = 8 // tables a node has to be in, or all of them
-	testnetPoll   = 5 * time.Millisecond
 	testnetSettle = 30 * time.Second
+
+	testnetPoll     = time.Millisecond       // before the second look, twice as long before each one more
+	testnetPatience = 4 * time.Millisecond   // with the strangers
+	testnetPause    = 250 * time.Millisecond // the longest
 )
 
 // Testnet runs a network of n nodes and returns when all of them have joined, are persistent, and can be found. On an
@@ -103,27 +106,31 @@ func (t *Network) add(cfg TestnetConfig, old int) error {
 	return nil
 }
 
-// settle waits until no node is a stranger: others look at newcomers before they name them.
+// settle waits until no node is a stranger: others look at newcomers before they name them. Who still is one after a while
+// looks around again.
 func (t *Network) settle(ctx context.Context) error {
-	poll := time.NewTicker(testnetPoll)
-	defer poll.Stop()
-	for round := 1; ; round++ {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	for pause, waited := testnetPoll, time.Duration(0); ; pause = min(2*pause, testnetPause) {
 		strangers := t.strangers()
 		if len(strangers) == 0 {
 			return nil
 		}
-		if time.Duration(round)*testnetPoll > testnetSettle {
+		if waited > testnetSettle {
 			return fmt.Errorf("dhtrpc: hardly any node knows %v, nor %d more", strangers[0].Addr(), len(strangers)-1)
 		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		if round%20 == 0 {
+		if pause >= testnetPatience {
 			for _, n := range strangers {
 				n.Refresh()
 			}
+		}
+		timer.Reset(pause)
+		select {
+		case <-timer.C:
+			waited += pause
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -131,40 +138,46 @@ func (t *Network) settle(ctx context.Context) error {
 // strangers returns the nodes that should be persistent and are not, or that too few others know.
 func (t *Network) strangers() []*Node {
 	known := make(map[ID]int, len(t.Nodes))
+	members := make([]member, 0, len(t.Nodes))
 	var strangers []*Node
-	byID := make(map[*Node]ID, len(t.Nodes))
 	for _, n := range t.Nodes {
 		for _, c := range n.Contacts(0) {
 			known[c.ID]++
 		}
-		byID[n], _ = n.ID()
-	}
-	sorted := slices.SortedFunc(slices.Values(t.Nodes), func(a, b *Node) int {
-		return byID[a].Key().Compare(byID[b].Key())
-	})
-	for i, n := range sorted {
-		if n.State().Ephemeral {
-			if n.cfg.Mode == Persistent {
-				strangers = append(strangers, n)
-			}
-			continue
-		}
-		id := byID[n]
-		near := sorted[max(0, i-1):min(len(sorted), i+2)]
-		lonely := slices.ContainsFunc(near, func(o *Node) bool { return o != n && !o.has(id) && adjacent(byID[o], id, sorted, byID) })
-		if known[id] < min(testnetKnown, len(t.Nodes)-1) || lonely {
+		if id, shown := n.ID(); shown {
+			members = append(members, member{id, n})
+		} else if n.cfg.Mode == Persistent {
 			strangers = append(strangers, n)
+		}
+	}
+	slices.SortFunc(members, func(a, b member) int { return a.id.Key().Compare(b.id.Key()) })
+	for i, m := range members {
+		if known[m.id] < min(testnetKnown, len(t.Nodes)-1) || len(members) > 1 && !neighbour(members, i).has(m.id) {
+			strangers = append(strangers, m.node)
 		}
 	}
 	return strangers
 }
 
-// adjacent reports whether no other node is nearer to id than o.
-func adjacent(o, id ID, sorted []*Node, byID map[*Node]ID) bool {
-	return !slices.ContainsFunc(sorted, func(n *Node) bool {
-		x := byID[n]
-		return x != id && routing.CompareDistance(id.Key(), x.Key(), o.Key()) < 0
-	})
+// member is a node that shows its id.
+type member struct {
+	id   ID
+	node *Node
+}
+
+// neighbour returns a node of those that share the longest prefix with member i of the sorted ones: one beside it does.
+func neighbour(sorted []member, i int) *Node {
+	switch {
+	case i == 0:
+		return sorted[1].node
+	case i == len(sorted)-1:
+		return sorted[i-1].node
+	}
+	self := sorted[i].id.Key()
+	if routing.CommonBits(sorted[i-1].id.Key(), self) > routing.CommonBits(self, sorted[i+1].id.Key()) {
+		return sorted[i-1].node
+	}
+	return sorted[i+1].node
 }
 
 // has reports whether a node is in the table.

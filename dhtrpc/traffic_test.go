@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dhtkit/dhtkit/routing"
 )
 
 func peer(i int) netip.AddrPort {
@@ -285,4 +287,46 @@ func TestMapAndOnly(t *testing.T) {
 	s.answer(Addrs{}.Append(peer(77)))
 	require.Equal(t, map[netip.AddrPort]bool{peer(0): true, peer(2): true, peer(4): true}, got)
 	require.Len(t, q.ClosestReplies(), 4, "what is not streamed still counts")
+}
+
+// A node that nobody names for the target, since dead ones are nearer, is found through its neighbours.
+func TestThoroughQueriesLookAround(t *testing.T) {
+	target := Hash(nil)
+	var peers []netip.AddrPort
+	for i := range 21 {
+		peers = append(peers, peer(i))
+	}
+	slices.SortFunc(peers, func(a, b netip.AddrPort) int {
+		return routing.CompareDistance(target.Key(), IDOf(a).Key(), IDOf(b).Key())
+	})
+	hidden := peers[18]
+	for _, thorough := range []bool{false, true} {
+		s := step(t, Config{}, "127.0.0.1:43111")
+		for _, a := range peers {
+			if a != hidden {
+				s.table.Answered(nodeAt(a), time.Millisecond, s.now)
+			}
+		}
+		q := s.FindNode(target, QueryOptions{Thorough: thorough})
+		over := false
+		q.Drive(func(*Reply) {}, func(err error) { require.NoError(t, err); over = true })
+		for i := 0; !over && i < 100; i++ {
+			s.pass(0)
+			for sent := s.take(); len(sent) > 0; sent = sent[1:] {
+				m, err := Parse(sent[0].b)
+				require.NoError(t, err)
+				r := Message{ID: []byte{}}
+				if m.Target != nil && ID(m.Target) != target {
+					r.Closer = r.Closer.Append(hidden)
+				}
+				sent = append(sent, s.reply(sent[0], sent[0].to, r)...)
+			}
+		}
+		require.True(t, over)
+		want := slices.Clone(peers)
+		if !thorough {
+			want = slices.DeleteFunc(want, func(a netip.AddrPort) bool { return a == hidden })
+		}
+		require.Equal(t, want[:20], addrsOf(q.ClosestNodes()))
+	}
 }

@@ -31,6 +31,7 @@ type upkeep struct {
 	due      []routing.Task
 
 	ready       bool   // the first lookup is over
+	joinedAt    int    // tick of that
 	join        *Query // the first lookup, or nil
 	probe       bool   // the quick probe was sent
 	probed      bool   // and answered
@@ -138,7 +139,7 @@ func (n *Node) isReady() {
 	if n.up.ready {
 		return
 	}
-	n.up.ready = true
+	n.up.ready, n.up.joinedAt = true, n.up.ticks
 	close(n.ready)
 	n.later(n.cfg.On.Ready)
 }
@@ -257,8 +258,8 @@ func (n *Node) everyTick(now time.Time) {
 	n.adapt()
 	known := n.table.Len()
 	switch {
-	case known == 0 && (u.ticks%emptyRound == 0 || u.ticks-u.lastQuery <= 2),
-		known < nodesPerBucket && u.ticks%smallRound == 0,
+	case known == 0 && u.ticks%emptyRound == 0,
+		known < nodesPerBucket && (u.ticks%smallRound == 0 || u.ticks == u.joinedAt+1),
 		u.ticks-u.lastQuery >= idleRound:
 		u.refreshSoon = true
 	}
