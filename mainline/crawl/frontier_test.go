@@ -176,6 +176,12 @@ func TestFrontierAsksForOtherBucketsAmongInventions(t *testing.T) {
 		require.Equal(t, endpoint(9000), n.Addr)
 		answer(f, n.Addr, id, fullAnswer(id, 9)...)
 	}
+	n, _, _ := f.next()
+	require.Equal(t, endpoint(9000), n.Addr)
+	n, _, _ = f.next()
+	require.NotEqual(t, endpoint(9000), n.Addr, "one query at a time")
+	f.failed(n.Addr)
+	f.unasked(endpoint(9000))
 	for _, bucket := range []int{8, 9} { // none of the first was named, some of the other
 		n, target, ok := f.next()
 		require.True(t, ok)
@@ -183,7 +189,7 @@ func TestFrontierAsksForOtherBucketsAmongInventions(t *testing.T) {
 		require.Equal(t, bucket, routing.CommonBits(target.Key(), id.Key()))
 		answer(f, n.Addr, id)
 	}
-	n, _, _ := f.next()
+	n, _, _ = f.next()
 	require.NotEqual(t, endpoint(9000), n.Addr, "nothing left but the lone")
 }
 
@@ -218,6 +224,34 @@ func TestSweepAsksForEmptyBranches(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[int]int{1: 2, 2: 2}, asked, "bucket 0 has a node, the deeper ones are known")
+}
+
+// Two nodes share a bit and nobody has the other branch: if the answer of one has reached it, nobody is asked.
+func TestSweepTrustsAnswersThatReachedSoFar(t *testing.T) {
+	for _, test := range []struct{ reach, asked int }{{0, 0}, {1, 1}} {
+		f := frontierOfTwoTries()
+		nodes := map[netip.AddrPort]krpc.ID{endpoint(0): {0x80}, endpoint(1): {0xc0}}
+		for addr, id := range nodes {
+			f.seed(addr, id)
+		}
+		for n, _, ok := f.next(); ok; n, _, ok = f.next() {
+			if id, there := nodes[n.Addr]; there {
+				answer(f, n.Addr, id, fullAnswer(id, 1)...)
+			} else {
+				f.failed(n.Addr)
+			}
+		}
+		f.nodes[f.index[endpoint(0)]].known = uint8(test.reach)
+		f.sweep()
+		asked := 0
+		for _, ok := f.queue.peek(); ok; _, ok = f.queue.peek() {
+			i, _ := f.queue.pop()
+			if f.nodes[i].bucket == 0 {
+				asked++
+			}
+		}
+		require.Equal(t, test.asked, asked)
+	}
 }
 
 func TestBesides(t *testing.T) {
