@@ -181,7 +181,7 @@ func TestWhatIsLeftOut(t *testing.T) {
 	m = ask("sample", shortest(krpc.SampleArgs{}))
 	require.True(t, m.HasSamples())
 	num, _ := m.Num()
-	require.EqualValues(t, 1<<40, num)
+	require.EqualValues(t, int64(1)<<40, num)
 }
 
 type wordy struct{ n int }
