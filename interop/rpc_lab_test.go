@@ -94,7 +94,10 @@ var rpcLabs atomic.Int32
 func startRPCLab(t *testing.T) *rpcLab {
 	t.Helper()
 	t.Parallel()
-	npm := startNodeScript(t, "rpc.mjs")
+	return newRPCLab(t, startNodeScript(t, "rpc.mjs"))
+}
+
+func newRPCLab(t *testing.T, npm *script) *rpcLab {
 	return &rpcLab{t: t, npm: npm, host: fmt.Sprintf("127.88.%d.1", rpcLabs.Add(1))}
 }
 
