@@ -1,7 +1,6 @@
 package dhtrpc
 
 import (
-	"errors"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -181,11 +180,7 @@ func (n *Node) happened(c *call, ev socket.Event) {
 		n.failed(c.to)
 		c.settled(nil, ErrTimeout)
 	default:
-		err := ev.Err
-		if err == nil {
-			err = errors.ErrUnsupported
-		}
-		c.settled(nil, err)
+		c.settled(nil, ev.Err)
 	}
 }
 

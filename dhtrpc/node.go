@@ -114,6 +114,13 @@ func (n *Node) now() time.Time {
 	return time.Now()
 }
 
+// unlockedNow is now for who does not hold the lock.
+func (n *Node) unlockedNow() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.now()
+}
+
 // stepped: no conns of its own, so its owner moves packets and time.
 func (n *Node) stepped() bool { return n.net.stepped }
 

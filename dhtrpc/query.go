@@ -141,7 +141,7 @@ func (q *Query) prepare(ctx context.Context) error {
 		return nil
 	}
 	if !q.opts.Only && n.Len() < nodesPerBucket {
-		if err := n.boot.resolve(ctx, n.Now()); err != nil && n.Len()+len(q.opts.Nodes)+len(q.opts.Replies) == 0 {
+		if err := n.boot.resolve(ctx, n.unlockedNow()); err != nil && n.Len()+len(q.opts.Nodes)+len(q.opts.Replies) == 0 {
 			return err
 		}
 	}

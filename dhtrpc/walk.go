@@ -345,10 +345,3 @@ func (q *Query) ended() {
 		end(q.err)
 	}
 }
-
-// Now returns what time it is for the node.
-func (n *Node) Now() time.Time {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.now()
-}
