@@ -22,6 +22,7 @@ const patience = 60 * time.Second
 // lines; its standard error is shown if the test fails.
 type child struct {
 	name   string
+	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	lines  chan string   // closed when the output ends
 	gone   chan struct{} // closed when nobody reads lines any more
@@ -32,8 +33,8 @@ type child struct {
 // whole group is killed.
 func start(t *testing.T, stop func(*exec.Cmd, io.Closer) error, program string, args ...string) *child {
 	t.Helper()
-	c := &child{name: fmt.Sprint(program, " ", args), lines: make(chan string, 16), gone: make(chan struct{})}
 	cmd := exec.Command(program, args...)
+	c := &child{name: fmt.Sprint(program, " ", args), cmd: cmd, lines: make(chan string, 16), gone: make(chan struct{})}
 	ownGroup(cmd)
 	cmd.Stderr = &c.stderr
 	stdin, err := cmd.StdinPipe()
