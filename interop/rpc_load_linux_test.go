@@ -25,7 +25,7 @@ const (
 	loadSockets = 8       // that requests come from
 	loadWindow  = 16      // requests of each that are out at once
 	loadAnswers = 100_000 // in a round
-	loadRounds  = 4
+	loadRounds  = 3
 )
 
 // loaded is a node in a process of its own, under load.
@@ -70,8 +70,8 @@ func TestRPCLoad(t *testing.T) {
 	if raceDetector() {
 		return
 	}
-	require.Less(t, cpu, 1.0)
-	require.Less(t, memory, 0.35)
+	require.Less(t, cpu, 0.8, "0.65 is wanted, 0.47 to 0.58 is usual")
+	require.Less(t, memory, 0.2)
 }
 
 // startRPCNode starts "dhtkit rpc bootstrap" and returns its address and process id.
@@ -99,14 +99,10 @@ func (l *rpcLab) population(addr string) {
 		l.t.Cleanup(func() { conn.Close() })
 		go aliveNode(conn, to) // ends when the test closes the conn
 	}
-	r := l.raw()
-	target := dhtrpc.Hash([]byte("a target"))
+	asks := l.one(l.host+":0", dhtrpc.Config{}, true)
 	await(l.t, "20 nodes in an answer", func() bool {
-		r.tid++
-		m := dhtrpc.Message{Internal: true, TID: r.tid, To: to, Command: dhtrpc.CommandFindNode, Target: target[:]}
-		r.send(addr, m.Append(nil))
-		got, _ := r.next()
-		return got.Closer.Len() == 20
+		r, err := asks.Ask(patiently(l.t), to, dhtrpc.Hash(nil))
+		return err == nil && r.Closer.Len() == 20
 	})
 }
 
