@@ -14,7 +14,7 @@ import (
 // checks runs doctor and returns what each check came to, by name, and the exit code.
 func checks(t *testing.T, args ...string) (map[string]record, record, int) {
 	t.Helper()
-	r := dhtkit(t, append([]string{"doctor", "--json", "--timeout", "300ms", "--wait", "0"}, args...)...)
+	r := dhtkit(t, append([]string{"doctor", "--json", "--timeout", "1s", "--wait", "0"}, args...)...)
 	all := records(t, r.stdout)
 	byName := make(map[string]record)
 	for _, c := range ofType(all, "check") {

@@ -42,7 +42,7 @@ func TestPing(t *testing.T) {
 	require.Regexp(t, `^`+addr+` [0-9a-f]{40} DK0001 [0-9.]+ms 127\.0\.0\.1:\d+$`, line[0])
 	require.Len(t, found(t, "ping", addr, "localhost"+strings.TrimPrefix(addr, "127.0.0.1"), "-c", "2", "-i", "1ms"), 4)
 
-	r := dhtkit(t, "ping", addr, silentAddr(t), "--timeout", "50ms", "--json")
+	r := dhtkit(t, "ping", addr, silentAddr(t), "--timeout", "1s", "--json")
 	require.Equal(t, exitFound, r.code, "one of two is there")
 	all := records(t, r.stdout)
 	pong := ofType(all, "pong")[0]

@@ -34,7 +34,7 @@ func TestNodeState(t *testing.T) {
 // runNode runs a node until it has joined, and returns its start record.
 func runNode(t *testing.T, args ...string) record {
 	t.Helper()
-	b := start(t, append([]string{"node", "--json", "--progress", "never", "--timeout", "500ms"}, args...)...)
+	b := start(t, append([]string{"node", "--json", "--progress", "never", "--timeout", "2s"}, args...)...)
 	b.errs.line(1)
 	require.Contains(t, b.errs.String(), "joined")
 	r := b.stop()
