@@ -62,7 +62,11 @@ func TestManyIDsOnOneAddress(t *testing.T) {
 		_, found := s.lookup(target, profile)
 		require.Len(t, found, 8)
 		require.LessOrEqual(t, distinct(found, hostile), 1)
-		require.LessOrEqual(t, asked[netip.AddrPortFrom(host, 0)], 1)
+		most := 1
+		if profile.Sound > 0 {
+			most = 2 // one of the closest is asked for its own neighbours, too
+		}
+		require.LessOrEqual(t, asked[netip.AddrPortFrom(host, 0)], most)
 	}
 	require.LessOrEqual(t, distinct(s.table(), hostile), 1)
 }
