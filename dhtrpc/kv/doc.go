@@ -22,7 +22,8 @@
 //
 // # On the wire
 //
-// Two commands of the application, by default 27510 to get and 27511 to put, both with the key's 32 bytes as target. The
+// Two commands of the application, by default 27510 to get and 27511 to put, both with the key's 32 bytes as target: the
+// hash of a value is that of dht-rpc (BLAKE2b), the others are SHA-256 over "dhtkit kv 1", kind, owner (if owned) and name. The
 // value of a put, and of the answer to a get, is a record, integers little-endian:
 //
 //	kind u8 (0 hash, 1 owned, 2 name) · seconds to live u32 · value                                     (hash)

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"iter"
 
@@ -33,24 +34,44 @@ func (s *Store) versions(ctx context.Context, key Key, v *verdict) iter.Seq2[Rec
 	return func(yield func(Record, error) bool) {
 		ctx, cancel := s.joined(ctx)
 		defer cancel()
-		if r, err := s.Peek(key); err == nil && v.add(&r) {
-			if !yield(r, nil) || key.kind == KindHash {
-				return
-			}
-		}
-		q := s.node.Query(key.target, s.cfg.Command, nil, dhtrpc.QueryOptions{})
-		for reply, err := range q.Replies(ctx) {
+		for r, err := range s.claims(ctx, key, dhtrpc.QueryOptions{}, nil) {
 			if err != nil {
-				if v.best() == nil || !errors.Is(err, routing.ErrNoNodes) {
+				if v.best() == nil || !errors.Is(err, routing.ErrNoNodes) && !errors.Is(err, routing.ErrNoAnswer) {
 					yield(Record{}, err)
 				}
 				return
 			}
-			r, ok := parseRecord(reply.Value)
-			if !ok || !v.add(&r) {
-				continue
+			if v.add(r) && (!yield(*v.best(), nil) || key.kind == KindHash) {
+				return
 			}
-			if !yield(*v.best(), nil) || key.kind == KindHash {
+		}
+	}
+}
+
+// claims streams what nodes say is under a key, which may be views, our own first. *walk becomes the query, if it is not nil.
+// That a node that others can find is alone in its network is no error.
+func (s *Store) claims(ctx context.Context, key Key, o dhtrpc.QueryOptions, walk **dhtrpc.Query) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		q := s.node.Query(key.target, s.cfg.Command, nil, o)
+		if walk != nil {
+			*walk = q
+		}
+		if err := context.Cause(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
+		if r := s.peek(key); r != nil && !yield(r, nil) {
+			return
+		}
+		for reply, err := range q.Replies(ctx) {
+			if _, persistent := s.node.ID(); errors.Is(err, routing.ErrNoNodes) && persistent {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if r, ok := parseRecord(reply.Value); ok && !yield(&r, nil) {
 				return
 			}
 		}
@@ -60,6 +81,9 @@ func (s *Store) versions(ctx context.Context, key Key, v *verdict) iter.Seq2[Rec
 // joined ends a context with the store, too.
 func (s *Store) joined(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	if s.ctx.Err() != nil {
+		cancel(ErrClosed)
+	}
 	stop := context.AfterFunc(s.ctx, func() { cancel(ErrClosed) })
 	return ctx, func() { stop(); cancel(nil) }
 }
@@ -86,19 +110,36 @@ func (v *verdict) best() *Record {
 	return v.top.newest
 }
 
+// seq is the newest version of a writer that was seen, 0 if none was.
+func (v *verdict) seq(owner ed25519.PublicKey) uint64 {
+	if w := v.writers[string(owner)]; w != nil {
+		return w.newest.Seq
+	}
+	return 0
+}
+
+// taken reports whether a name is somebody else's.
+func (v *verdict) taken(owner ed25519.PublicKey) bool {
+	best := v.best()
+	return v.key.kind == KindName && best != nil && !best.Owner.Equal(owner)
+}
+
 // add takes what one node says, which may be a view, and reports whether that changed the best.
 func (v *verdict) add(r *Record) bool {
-	if r.Kind != v.key.kind || r.target() != v.key.target || !r.genuine() {
+	if r.Kind != v.key.kind || r.target() != v.key.target {
+		return false
+	}
+	w := v.writers[string(r.Owner)]
+	if (w == nil || !w.newest.same(r)) && !r.genuine() {
 		return false
 	}
 	before := v.best()
-	w := v.writers[string(r.Owner)]
 	if w == nil {
-		w = new(writer)
+		w = &writer{newest: r.clone()}
 		v.writers[string(r.Owner)] = w
 	}
 	w.nodes++
-	if w.newest == nil || r.Seq > w.newest.Seq {
+	if r.newer(w.newest) {
 		w.newest = r.clone()
 	}
 	if v.top == nil || w.nodes > v.top.nodes {

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 
 	"github.com/dhtkit/dhtkit/dhtrpc"
@@ -53,10 +54,12 @@ func Name(name string) Key {
 	return Key{kind: KindName, target: target(KindName, nil, name), name: name}
 }
 
-// target hashes what makes a key, its kind first, so that keys of two kinds never meet.
+// target hashes what makes a key, with another function than that of values: nobody can take a key of one kind with a value
+// under another.
 func target(kind Kind, owner ed25519.PublicKey, name string) dhtrpc.ID {
-	b := append(append([]byte{byte(kind)}, owner...), name...)
-	return dhtrpc.Hash(b)
+	b := append([]byte(signText), byte(kind))
+	b = append(append(b, owner...), name...)
+	return sha256.Sum256(b)
 }
 
 // Kind says who may write under the key.

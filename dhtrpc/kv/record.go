@@ -2,8 +2,11 @@ package kv
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/dhtkit/dhtkit/dhtrpc"
@@ -33,13 +36,18 @@ const (
 // append appends the record as it is on the wire.
 func (r *Record) append(dst []byte) []byte {
 	dst = append(dst, byte(r.Kind))
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(r.TTL/time.Second))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(clampTTL(r.TTL)/time.Second))
 	if r.Kind != KindHash {
 		dst = binary.LittleEndian.AppendUint64(dst, r.Seq)
 		dst = append(append(dst, r.Owner...), r.sig...)
 		dst = append(append(dst, byte(len(r.Name))), r.Name...)
 	}
 	return append(dst, r.Value...)
+}
+
+// clampTTL is the nearest time to live that the wire can express, in whole seconds.
+func clampTTL(d time.Duration) time.Duration {
+	return min(max(d, time.Second), math.MaxUint32*time.Second).Truncate(time.Second)
 }
 
 // parseRecord reads what append wrote, as a view into b.
@@ -66,15 +74,7 @@ func parseRecord(b []byte) (r Record, ok bool) {
 }
 
 // target returns the point of the key space at which the record belongs.
-func (r *Record) target() dhtrpc.ID {
-	switch r.Kind {
-	case KindHash:
-		return dhtrpc.Hash(r.Value)
-	case KindOwned:
-		return target(KindOwned, r.Owner, r.Name)
-	}
-	return target(KindName, nil, r.Name)
-}
+func (r *Record) target() dhtrpc.ID { return r.key().target }
 
 // signed is what the signature is over.
 func (r *Record) signed() []byte {
@@ -84,9 +84,32 @@ func (r *Record) signed() []byte {
 	return append(b, r.Value...)
 }
 
+// sign makes the record the signer's.
+func (r *Record) sign(key crypto.Signer) (err error) {
+	r.sig, err = key.Sign(rand.Reader, r.signed(), crypto.Hash(0))
+	return err
+}
+
+// key is what the record is under.
+func (r *Record) key() Key {
+	switch r.Kind {
+	case KindOwned:
+		return Owned(r.Owner, r.Name)
+	case KindName:
+		return Name(r.Name)
+	}
+	return HashOf(r.Value)
+}
+
 // genuine reports whether the record is what its writer wrote. That it belongs to its target is another question.
 func (r *Record) genuine() bool {
 	return r.Kind == KindHash || ed25519.Verify(r.Owner, r.signed(), r.sig)
+}
+
+// newer reports whether the record replaces another of the same writer. Of two with one number, which only two programs
+// with one key at the same time make, all nodes prefer the same.
+func (r *Record) newer(o *Record) bool {
+	return r.Seq > o.Seq || r.Seq == o.Seq && bytes.Compare(r.Value, o.Value) > 0
 }
 
 // same reports whether two records of a key are the same version of the same writer.

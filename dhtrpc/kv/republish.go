@@ -1,15 +1,17 @@
 package kv
 
-import (
-	"time"
+import "time"
 
-	"github.com/dhtkit/dhtkit/dhtrpc"
-)
+// workers is how many records are put anew at the same time. Ours: one alone falls behind with some thousand records when
+// many of the nodes near them are dead.
+const workers = 4
 
-// republish is the goroutine that puts records anew, one at a time: those we own with their full time to live, those we
-// hold with the time they have left. A record that somebody else put meanwhile is left alone, so that of the 20 nodes that
-// hold it hardly more than one does the work.
-func (s *Store) republish() {
+// rest is how long one of them waits at most.
+const rest = 10 * time.Minute
+
+// work puts records anew: those we own with their full time to live, those we hold with the time they have left. A record
+// that somebody else put meanwhile is left alone, so that of the 20 nodes that hold it hardly more than one does the work.
+func (s *Store) work() {
 	timer := time.NewTimer(rest)
 	defer timer.Stop()
 	for s.ctx.Err() == nil {
@@ -28,86 +30,98 @@ func (s *Store) republish() {
 
 // step puts one record anew if it is time, else it returns how long to wait.
 func (s *Store) step() time.Duration {
-	s.mu.Lock()
 	now := s.node.Now()
-	own, next := s.dueOwn(now)
-	if own != nil {
-		s.mu.Unlock()
+	own, held, next := s.due(now)
+	switch {
+	case own != nil:
 		s.renew(own)
 		return 0
-	}
-	target, ok, held := s.shelf.due(now)
-	if ok {
-		r := s.shelf.get(target, now).clone()
-		s.mu.Unlock()
-		s.pass(target, r)
+	case held.rec != nil:
+		s.pass(held)
 		return 0
-	}
-	s.mu.Unlock()
-	if next.IsZero() || !held.IsZero() && held.Before(next) {
-		next = held
-	}
-	if next.IsZero() {
+	case next.IsZero():
 		return rest
 	}
 	return min(rest, max(next.Sub(now), time.Millisecond))
 }
 
-// dueOwn returns a record of ours to be put anew now, or when the next one is.
-func (s *Store) dueOwn(now time.Time) (r *Record, next time.Time) {
-	if s.cfg.Republish < 0 {
-		return nil, next
+// due drops what has expired, and returns a record of ours or a held one to be put anew, or when the next is.
+func (s *Store) due(now time.Time) (own *Record, held item, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, next := s.own.first(now)
+	if it != nil {
+		it.again = now.Add(interval(s.shelf.rng, s.cfg.Republish))
+		s.own.moved(it)
+		return it.rec, held, now
 	}
-	for _, o := range s.own {
-		if !now.Before(o.again) {
-			o.again = now.Add(s.shelf.interval())
-			return o.rec, now
-		}
-		if next.IsZero() || o.again.Before(next) {
-			next = o.again
-		}
+	held, ok, other := s.shelf.due(now)
+	if !ok && (next.IsZero() || !other.IsZero() && other.Before(next)) {
+		next = other
 	}
-	return nil, next
+	return nil, held, next
 }
 
-// key is the key of a record.
-func (r *Record) key() Key {
-	switch r.Kind {
-	case KindOwned:
-		return Owned(r.Owner, r.Name)
-	case KindName:
-		return Name(r.Name)
-	}
-	return Hash(r.target())
-}
-
-// renew puts a record of ours anew. If somebody wrote a newer version with our key, it is that one's now.
+// renew puts a record of ours anew. If somebody wrote a newer version with our key it is that one's now, and if somebody
+// else got our name it is lost.
 func (s *Store) renew(r *Record) {
-	q, f := s.look(s.ctx, r.key(), true)
-	if f.seq(r.Owner) > r.Seq {
-		s.Forget(r.key())
+	q, found, err := s.look(s.ctx, r.key(), true)
+	if err != nil {
 		return
 	}
-	if _, err := s.write(s.ctx, q, r.target(), r); err == nil {
+	if found.seq(r.Owner) > r.Seq || found.taken(r.Owner) {
+		s.forgetVersion(r)
+		return
+	}
+	if _, _, err := s.write(s.ctx, q, r); err == nil {
 		s.count()
 	}
 }
 
-// pass hands a record that we hold to those who are nearest now. If we are none of them any more we let it go.
-func (s *Store) pass(target dhtrpc.ID, r *Record) {
-	q, f := s.look(s.ctx, r.key(), true)
-	if w := f.writers[string(r.Owner)]; w != nil && w.newest.Seq > r.Seq {
-		r = w.newest
+// forgetVersion is Forget, unless we have set another version meanwhile.
+func (s *Store) forgetVersion(r *Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it := s.own.items[r.target()]; it != nil && it.rec == r {
+		s.own.remove(it)
 	}
-	copies, err := s.write(s.ctx, q, target, r)
+}
+
+// pass hands a record that we hold to those who are nearest now. If we are none of them any more, or most of them say that
+// the name is somebody else's, we let it go.
+func (s *Store) pass(held item) {
+	q, found, err := s.look(s.ctx, held.rec.key(), true)
+	if err != nil {
+		return
+	}
+	if found.taken(held.rec.Owner) {
+		s.letGo(held)
+		return
+	}
+	r := *held.rec
+	r.TTL = held.until.Sub(s.node.Now())
+	if w := found.writers[string(r.Owner)]; w != nil && w.newest.newer(&r) {
+		r = *w.newest
+	}
+	if r.TTL <= 0 {
+		return
+	}
+	copies, _, err := s.write(s.ctx, q, &r)
 	if err != nil {
 		return
 	}
 	s.count()
-	if !s.near(q, target) && copies >= copiesWanted/2 {
-		s.mu.Lock()
-		s.shelf.drop(target)
-		s.mu.Unlock()
+	if !s.near(q) && copies >= copiesWanted/2 {
+		s.letGo(held)
+	}
+}
+
+// letGo drops a record from our shelf, unless it has been replaced meanwhile.
+func (s *Store) letGo(held item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it := s.shelf.items[held.target]; it != nil && it.rec == held.rec {
+		s.shelf.drop(it)
 	}
 }
 

@@ -2,9 +2,8 @@ package kv
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
-	"time"
+	"net/netip"
 
 	"github.com/dhtkit/dhtkit/dhtrpc"
 	"github.com/dhtkit/dhtkit/routing"
@@ -30,125 +29,138 @@ func (s *Store) SetCount(ctx context.Context, key Key, value []byte) (int, error
 	case len(value) > MaxValue || len(key.name) > MaxName:
 		return 0, ErrTooLong
 	case key.kind == KindHash && dhtrpc.Hash(value) != key.target,
-		key.kind == KindOwned && !key.owner.Equal(s.PublicKey()):
+		key.kind == KindOwned && !key.owner.Equal(s.pub):
 		return 0, ErrNotOurs
 	}
 	ctx, cancel := s.joined(ctx)
 	defer cancel()
-	q, found := s.look(ctx, key, false)
-	if err := found.err; err != nil && !errors.Is(err, routing.ErrNoNodes) {
+	q, found, err := s.look(ctx, key, false)
+	if err != nil {
 		return 0, err
 	}
-	r := &Record{Kind: key.kind, Value: value, TTL: s.cfg.TTL}
-	if key.kind != KindHash {
-		r.Owner, r.Name = s.PublicKey(), key.name
-		r.Seq = s.nextSeq(found.seq(r.Owner))
-		r.sig = ed25519.Sign(s.cfg.Key, r.signed())
+	if found.taken(s.pub) {
+		return 0, ErrTaken
 	}
-	r = r.clone()
-	copies, err := s.write(ctx, q, key.target, r)
-	if err == nil {
-		s.keep(key.target, r)
+	r, err := s.version(key, value, found.seq(s.pub))
+	if err != nil {
+		return 0, err
 	}
-	return copies, err
+	copies, asked, err := s.write(ctx, q, r)
+	if err != nil {
+		return 0, err
+	}
+	if key.kind == KindName && copies < asked {
+		if _, found, err = s.look(ctx, key, false); err == nil && found.taken(s.pub) {
+			return 0, ErrTaken // somebody else came at the same time, and reached more of them
+		}
+	}
+	s.keep(r)
+	return copies, nil
 }
 
-// nextSeq is a number above that of the version before, and above those of earlier runs with the same key: milliseconds.
+// version makes the version of a value that comes after the one with number before.
+func (s *Store) version(key Key, value []byte, before uint64) (*Record, error) {
+	r := (&Record{Kind: key.kind, Value: value, TTL: s.cfg.TTL}).clone()
+	if key.kind == KindHash {
+		return r, nil
+	}
+	r.Owner, r.Name, r.Seq = s.pub, key.name, s.nextSeq(before)
+	return r, r.sign(s.cfg.Key)
+}
+
+// nextSeq is a number above that of the version before, above all that were given out, and above those of earlier runs with
+// the same key: milliseconds.
 func (s *Store) nextSeq(before uint64) uint64 {
-	return max(uint64(max(0, s.node.Now().UnixMilli())), before+1)
+	now := uint64(max(0, s.node.Now().UnixMilli()))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq = max(now, before+1, s.seq+1)
+	return s.seq
 }
 
 // Forget has us no longer put a value anew. Nodes forget it when its time is over.
 func (s *Store) Forget(key Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.own, key.target)
+	if it := s.own.items[key.target]; it != nil {
+		s.own.remove(it)
+	}
 }
 
-func (s *Store) keep(target dhtrpc.ID, r *Record) {
+// keep has us put a record anew, unless we have set a newer version meanwhile.
+func (s *Store) keep(r *Record) {
+	it := &item{target: r.target(), rec: r}
+	now := s.node.Now()
 	s.mu.Lock()
-	s.own[target] = &owned{rec: r, again: s.node.Now().Add(s.shelf.interval())}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.cfg.Republish > 0 {
+		it.again = now.Add(interval(s.shelf.rng, s.cfg.Republish))
+	}
+	if old := s.own.items[it.target]; old != nil {
+		if old.rec.newer(r) {
+			return
+		}
+		s.own.remove(old)
+	}
+	s.own.add(it)
 	s.nudge()
 }
 
-// found is what a lookup before a write came to.
-type found struct {
-	*verdict
-	err error
-}
-
-// seq is the newest version of a writer that was seen, 0 if none was.
-func (f found) seq(owner ed25519.PublicKey) uint64 {
-	if w := f.writers[string(owner)]; w != nil {
-		return w.newest.Seq
-	}
-	return 0
-}
-
 // look walks to a key and reads what is there.
-func (s *Store) look(ctx context.Context, key Key, background bool) (*dhtrpc.Query, found) {
-	f := found{verdict: newVerdict(key)}
-	if r, err := s.Peek(key); err == nil {
-		f.add(&r)
-	}
-	q := s.node.Query(key.target, s.cfg.Command, nil, dhtrpc.QueryOptions{Thorough: true, Background: background})
-	for reply, err := range q.Replies(ctx) {
-		if f.err = err; err != nil {
-			break
+func (s *Store) look(ctx context.Context, key Key, background bool) (q *dhtrpc.Query, v *verdict, err error) {
+	v = newVerdict(key)
+	for r, err := range s.claims(ctx, key, dhtrpc.QueryOptions{Thorough: true, Background: background}, &q) {
+		if err != nil {
+			return q, v, err
 		}
-		if r, ok := parseRecord(reply.Value); ok {
-			f.add(&r)
-		}
+		v.add(r)
 	}
-	return q, f
+	return q, v, nil
 }
 
 // write puts a record to the nodes that a query ended with, and onto our own shelf if we are one of them. It returns how
-// many hold it now.
-func (s *Store) write(ctx context.Context, q *dhtrpc.Query, target dhtrpc.ID, r *Record) (copies int, err error) {
+// many hold it now, of how many that were asked to. The error is nil if there is one.
+func (s *Store) write(ctx context.Context, q *dhtrpc.Query, r *Record) (copies, asked int, err error) {
+	target := q.Target()
 	var code uint64
-	if s.near(q, target) {
-		s.mu.Lock()
-		code = s.shelf.put(target, r, s.node.Addr().Addr(), s.node.Now())
-		s.mu.Unlock()
-		if code == dhtrpc.CodeOK {
+	if s.near(q) {
+		asked++
+		if code = s.take(target, r, netip.Addr{}, s.node.Now()); code == dhtrpc.CodeOK {
 			copies++
 		}
-		s.nudge()
 	}
 	value := r.append(nil)
 	taken, err := q.CommitFunc(ctx, func(reply *dhtrpc.Reply) *dhtrpc.Call {
 		if reply.Token == nil {
 			return nil
 		}
+		asked++
 		return &dhtrpc.Call{Command: s.cfg.Command + 1, Target: &target, Token: reply.Token, Value: value}
 	})
 	copies += len(taken)
-	switch {
-	case copies > 0:
-		return copies, nil
-	case code != dhtrpc.CodeOK:
-		return 0, codeError(code)
+	if copies > 0 {
+		return copies, asked, nil
 	}
 	if e, ok := errors.AsType[*dhtrpc.Error](err); ok {
-		return 0, codeError(e.Code)
+		code = e.Code
 	}
-	return 0, err
-}
-
-// near reports whether our own node is one of the nearest to a target, given those that a query ended with.
-func (s *Store) near(q *dhtrpc.Query, target dhtrpc.ID) bool {
-	self, persistent := s.node.ID()
-	closest := q.ClosestNodes()
-	if !persistent {
-		return len(closest) == 0
+	if code != dhtrpc.CodeOK {
+		return 0, asked, codeError(code)
 	}
-	return len(closest) < copiesWanted || routing.CompareDistance(target.Key(), self.Key(), closest[len(closest)-1].ID.Key()) < 0
+	return 0, asked, err
 }
 
 // copiesWanted is the k of dht-rpc.
 const copiesWanted = 20
+
+// near reports whether our own node is one of the nearest to a target, given those that a query ended with.
+func (s *Store) near(q *dhtrpc.Query) bool {
+	self, persistent := s.node.ID()
+	closest := q.ClosestNodes()
+	target := q.Target().Key()
+	return persistent && (len(closest) < copiesWanted ||
+		routing.CompareDistance(target, self.Key(), closest[len(closest)-1].ID.Key()) < 0)
+}
 
 // codeError is what an error code of a put means to the writer.
 func codeError(code uint64) error {
@@ -162,6 +174,3 @@ func codeError(code uint64) error {
 	}
 	return &dhtrpc.Error{Code: code}
 }
-
-// rest is how long the goroutine that puts anew waits at most, so that what has expired goes.
-const rest = 10 * time.Minute

@@ -20,29 +20,18 @@ const (
 
 // shelf is the part of the store that one node holds. It is a plain value, stepped with the time.
 type shelf struct {
-	cfg  Config
-	self dhtrpc.ID // when something has to go, what is far from here goes first
-	rng  *rand.Rand
-
-	items map[dhtrpc.ID]*item
-	keys  []dhtrpc.ID // of items, in no order, for sampling
-	bytes int
+	plan
+	cfg   Config
+	self  dhtrpc.ID // when something has to go, what is far from here goes first
+	rng   *rand.Rand
+	bytes int                  // of the values
 	hosts map[netip.Prefix]int // records by who put them
 }
 
-// item is a record on the shelf.
-type item struct {
-	rec   *Record
-	until time.Time
-	again time.Time // when it is put anew, unless somebody else does before
-	host  netip.Prefix
-	at    int // index in shelf.keys
-}
-
-func newShelf(cfg Config, self dhtrpc.ID) *shelf {
+func newShelf(cfg Config) *shelf {
 	return &shelf{
-		cfg: cfg, self: self, rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-		items: make(map[dhtrpc.ID]*item), hosts: make(map[netip.Prefix]int),
+		plan: newPlan(), cfg: cfg, rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		hosts: make(map[netip.Prefix]int),
 	}
 }
 
@@ -53,86 +42,111 @@ func (s *shelf) get(target dhtrpc.ID, now time.Time) *Record {
 		return nil
 	}
 	r := *it.rec
-	r.TTL = max(it.until.Sub(now), time.Second)
+	r.TTL = it.until.Sub(now)
 	return &r
 }
 
-// put takes a record, which may be a view, from somebody, and returns 0 or an error code.
+// put takes a record, which may be a view, from somebody (not valid: from ourselves), and returns 0 or an error code.
 func (s *shelf) put(target dhtrpc.ID, r *Record, from netip.Addr, now time.Time) uint64 {
 	if r.target() != target {
 		return CodeInvalid
 	}
-	until := now.Add(min(r.TTL, s.cfg.TTL))
 	old := s.items[target]
 	if old != nil && !now.Before(old.until) {
-		s.drop(target)
+		s.drop(old)
 		old = nil
 	}
-	if old == nil {
-		return s.add(target, r, hostOf(from), until, now)
-	}
+	it := old
 	switch {
+	case old == nil:
+		host, counted := s.hostOf(from)
+		if counted && s.hosts[host] >= s.perHost() {
+			return CodeFull
+		}
+		if code := s.admit(target, r, 1, len(r.Value), now); code != dhtrpc.CodeOK {
+			return code
+		}
+		it = &item{target: target, rec: r.clone(), host: host}
+		s.add(it)
+		s.bytes += len(r.Value)
+		if counted {
+			s.hosts[host]++
+		}
 	case !bytes.Equal(old.rec.Owner, r.Owner):
 		return CodeTaken
 	case old.rec.same(r):
-		if until.After(old.until) {
-			old.until = until
-		}
-	case r.Seq <= old.rec.Seq:
+	case !r.newer(old.rec):
 		return CodeStale
-	case !r.genuine():
-		return CodeInvalid
 	default:
-		s.bytes += len(r.Value) - len(old.rec.Value)
-		old.rec, old.until = r.clone(), until
+		more := len(r.Value) - len(old.rec.Value)
+		if code := s.admit(target, r, 0, more, now); code != dhtrpc.CodeOK {
+			return code
+		}
+		s.bytes += more
+		it.rec, it.until = r.clone(), time.Time{}
 	}
-	old.again = now.Add(s.interval())
+	if until := now.Add(min(r.TTL, s.cfg.TTL)); until.After(it.until) {
+		it.until = until
+	}
+	if s.cfg.Republish > 0 {
+		it.again = now.Add(interval(s.rng, s.cfg.Republish))
+	}
+	s.moved(it)
 	return dhtrpc.CodeOK
 }
 
-// interval is how long a record rests: a republish interval, give or take a quarter, so that not all who hold it wake at
-// once.
-func (s *shelf) interval() time.Duration {
-	d := max(s.cfg.Republish, 0)
-	return d*3/4 + time.Duration(s.rng.Int64N(int64(d)/2+1))
-}
-
-func (s *shelf) add(target dhtrpc.ID, r *Record, host netip.Prefix, until, now time.Time) uint64 {
-	if s.cfg.PerHost > 0 && s.hosts[host] >= s.cfg.PerHost || !s.room(target, len(r.Value), now) {
-		return CodeFull
-	}
+// admit checks a record that is not known, and makes room for it: nothing has to go for one that is forged.
+func (s *shelf) admit(target dhtrpc.ID, r *Record, records, bytes int, now time.Time) uint64 {
 	if !r.genuine() {
 		return CodeInvalid
 	}
-	s.items[target] = &item{rec: r.clone(), until: until, again: now.Add(s.interval()), host: host, at: len(s.keys)}
-	s.keys = append(s.keys, target)
-	s.bytes += len(r.Value)
-	s.hosts[host]++
+	if !s.room(target, records, bytes, now) {
+		return CodeFull
+	}
 	return dhtrpc.CodeOK
 }
 
-// hostOf is who counts as one host: an address, of IPv6 a /64.
-func hostOf(a netip.Addr) netip.Prefix {
+// interval is how long a record rests: d, give or take a quarter, so that not all who hold it wake at once.
+func interval(rng *rand.Rand, d time.Duration) time.Duration {
+	return d*3/4 + time.Duration(rng.Int64N(int64(d)/2+1))
+}
+
+// perHostDefault is for addresses of the Internet only: on private networks many nodes may share one.
+const perHostDefault = 1000
+
+func (s *shelf) perHost() int {
+	if s.cfg.PerHost == 0 {
+		return perHostDefault
+	}
+	return s.cfg.PerHost
+}
+
+// hostOf is who counts as one host: an address, of IPv6 a /64. Without a limit nobody is counted.
+func (s *shelf) hostOf(a netip.Addr) (host netip.Prefix, counted bool) {
+	private := a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast()
+	if !a.IsValid() || s.cfg.PerHost < 0 || s.cfg.PerHost == 0 && private {
+		return host, false
+	}
 	bits := 32
 	if a.Is6() {
 		bits = 64
 	}
-	p, _ := a.Prefix(bits)
-	return p
+	host, _ = a.Prefix(bits)
+	return host, true
 }
 
 // samples is how many records are looked at when one has to go: all of them would make a flood of puts dear.
 const samples = 16
 
-// room makes room for a value of so many bytes under target, and reports whether it could. What has expired goes first, then
-// what is farther from us than target.
-func (s *shelf) room(target dhtrpc.ID, size int, now time.Time) bool {
-	for len(s.items) >= s.cfg.MaxRecords || s.bytes+size > s.cfg.MaxBytes {
-		if len(s.keys) == 0 {
-			return false
-		}
+// room makes room under target for so many more records and bytes, and reports whether it could. What has expired goes
+// first, then what is farther from us than target.
+func (s *shelf) room(target dhtrpc.ID, records, bytes int, now time.Time) bool {
+	if bytes > s.cfg.MaxBytes || records > s.cfg.MaxRecords {
+		return false
+	}
+	for len(s.items)+records > s.cfg.MaxRecords || s.bytes+bytes > s.cfg.MaxBytes {
 		victim := s.victim(now)
-		if now.Before(s.items[victim].until) && routing.CompareDistance(s.self.Key(), victim.Key(), target.Key()) <= 0 {
+		if now.Before(victim.until) && routing.CompareDistance(s.self.Key(), victim.target.Key(), target.Key()) <= 0 {
 			return false
 		}
 		s.drop(victim)
@@ -140,50 +154,48 @@ func (s *shelf) room(target dhtrpc.ID, size int, now time.Time) bool {
 	return true
 }
 
-func (s *shelf) victim(now time.Time) dhtrpc.ID {
-	worst := s.keys[s.rng.IntN(len(s.keys))]
-	for range min(samples, len(s.keys)) {
-		k := s.keys[s.rng.IntN(len(s.keys))]
-		if !now.Before(s.items[k].until) {
-			return k
+// victim is the record to go first among some of those there are, of which there is one.
+func (s *shelf) victim(now time.Time) (worst *item) {
+	if due, _ := s.first(now); due != nil && !now.Before(due.until) {
+		return due
+	}
+	start := s.rng.IntN(len(s.queue))
+	for i := range min(samples, len(s.queue)) {
+		it := s.queue[(start+i)%len(s.queue)]
+		if !now.Before(it.until) {
+			return it
 		}
-		if routing.CompareDistance(s.self.Key(), k.Key(), worst.Key()) > 0 {
-			worst = k
+		if worst == nil || routing.CompareDistance(s.self.Key(), it.target.Key(), worst.target.Key()) > 0 {
+			worst = it
 		}
 	}
 	return worst
 }
 
-func (s *shelf) drop(target dhtrpc.ID) {
-	it := s.items[target]
-	if it == nil {
+func (s *shelf) drop(it *item) {
+	s.remove(it)
+	s.bytes -= len(it.rec.Value)
+	if !it.host.IsValid() {
 		return
 	}
-	last := len(s.keys) - 1
-	s.keys[it.at] = s.keys[last]
-	s.items[s.keys[it.at]].at = it.at
-	s.keys = s.keys[:last]
-	s.bytes -= len(it.rec.Value)
 	if s.hosts[it.host]--; s.hosts[it.host] == 0 {
 		delete(s.hosts, it.host)
 	}
-	delete(s.items, target)
 }
 
-// due drops what has expired, and returns the target of a record to be put anew now, or when the next one is.
-func (s *shelf) due(now time.Time) (target dhtrpc.ID, ok bool, next time.Time) {
-	for _, k := range s.keys {
-		it := s.items[k]
+// due drops what has expired, and returns a record to be put anew now, or when the next is; zero: there is none.
+func (s *shelf) due(now time.Time) (held item, ok bool, next time.Time) {
+	for {
+		it, next := s.first(now)
 		switch {
+		case it == nil:
+			return held, false, next
 		case !now.Before(it.until):
-			defer s.drop(k)
-		case s.cfg.Republish <= 0:
-		case !now.Before(it.again):
-			it.again = now.Add(s.interval())
-			return k, true, now
-		case next.IsZero() || it.again.Before(next):
-			next = it.again
+			s.drop(it)
+		default:
+			it.again = now.Add(interval(s.rng, s.cfg.Republish))
+			s.moved(it)
+			return *it, true, now
 		}
 	}
-	return target, false, next
 }

@@ -3,9 +3,11 @@ package kv
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -25,48 +27,44 @@ var (
 
 // Config of a Store. The zero value works.
 type Config struct {
-	Key     ed25519.PrivateKey // signs what is set; nil: a new one, so that nobody can replace it after Close
-	Command uint64             // of a get, one more of a put; 0 means 27510
+	Key     crypto.Signer // signs what is set, an ed25519 key; nil: a new one, so that nobody can replace it after Close
+	Command uint64        // of a get, one more of a put; 0 means 27510
 
-	TTL       time.Duration // how long a value is kept that nobody puts again; 0 means 24 h
-	Republish time.Duration // how often a value is put anew; 0 means 1 h, negative: never
+	TTL       time.Duration // how long a value is kept that nobody puts again, at least 1 s; 0 means 24 h
+	Republish time.Duration // how often a value is put anew, at least 1 s; 0 means 1 h, negative: never
 
-	MaxRecords int // held for others and for ourselves; 0 means 10,000
+	MaxRecords int // held for others and for ourselves; 0 means 10,000, negative: none
 	MaxBytes   int // of their values; 0 means 4 MiB
-	PerHost    int // records put by one address; 0 means 1000, negative: no limit
+	PerHost    int // records put by one address; 0 means 1000 on the Internet and no limit for private addresses, negative: no limit
 }
 
 func (c Config) withDefaults() Config {
 	c.Command = cmp.Or(c.Command, 27510)
-	c.TTL = cmp.Or(c.TTL, 24*time.Hour)
-	c.Republish = cmp.Or(c.Republish, time.Hour)
+	c.TTL = clampTTL(cmp.Or(c.TTL, 24*time.Hour))
+	if c.Republish = cmp.Or(c.Republish, time.Hour); c.Republish > 0 {
+		c.Republish = max(c.Republish, time.Second)
+	}
 	c.MaxRecords = cmp.Or(c.MaxRecords, 10_000)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 4<<20)
-	c.PerHost = cmp.Or(c.PerHost, 1000)
 	return c
 }
 
 // Store is a node's part of the store, and its access to the whole. It is safe for concurrent use.
 type Store struct {
 	node *dhtrpc.Node
-	cfg  Config // immutable after Open
+	cfg  Config // immutable after Open, like the next
+	pub  ed25519.PublicKey
 
 	ctx  context.Context // ends with Close
 	stop context.CancelCauseFunc
-	wg   sync.WaitGroup // the republishing goroutine
-	wake chan struct{}  // capacity 1: the shelf has changed
+	wg   sync.WaitGroup // the goroutines that put anew
+	wake chan struct{}  // capacity 1: there may be something to do
 
-	mu    sync.Mutex // guards what follows; a leaf
+	mu    sync.Mutex // guards what follows; no other lock is taken while it is held
 	shelf *shelf
-	own   map[dhtrpc.ID]*owned
-	out   []byte // scratch of the handlers
+	own   plan   // what is put anew as long as the store is open
+	seq   uint64 // the highest number given out
 	stats Stats
-}
-
-// owned is a record of ours, which is put anew as long as the store is open.
-type owned struct {
-	rec   *Record
-	again time.Time
 }
 
 // Stats counts what a store did for others, and what it holds.
@@ -88,15 +86,17 @@ func Open(node *dhtrpc.Node, cfg Config) (*Store, error) {
 		}
 		cfg.Key = key
 	}
-	if len(cfg.Key) != ed25519.PrivateKeySize {
-		return nil, errors.New("kv: Config.Key is no ed25519 private key")
+	pub, ok := cfg.Key.Public().(ed25519.PublicKey)
+	if !ok || len(pub) != ed25519.PublicKeySize {
+		return nil, errors.New("kv: Config.Key is no ed25519 key")
 	}
-	self, _ := node.ID()
-	s := &Store{node: node, cfg: cfg, wake: make(chan struct{}, 1), shelf: newShelf(cfg, self), own: make(map[dhtrpc.ID]*owned)}
+	s := &Store{node: node, cfg: cfg, pub: pub, wake: make(chan struct{}, 1), shelf: newShelf(cfg), own: newPlan()}
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
 	node.Handle(cfg.Command, s.serveGet)
 	node.Handle(cfg.Command+1, s.servePut)
-	s.wg.Go(s.republish) // ends with Close
+	for range workers {
+		s.wg.Go(s.work) // ends with Close
+	}
 	return s, nil
 }
 
@@ -110,29 +110,34 @@ func (s *Store) Close() error {
 }
 
 // PublicKey returns whose values Set writes.
-func (s *Store) PublicKey() ed25519.PublicKey { return s.cfg.Key.Public().(ed25519.PublicKey) }
+func (s *Store) PublicKey() ed25519.PublicKey { return s.pub }
 
 // Own returns the key of a value that only this store's key can write.
-func (s *Store) Own(name string) Key { return Owned(s.PublicKey(), name) }
+func (s *Store) Own(name string) Key { return Owned(s.pub, name) }
 
 // Stats returns what was counted so far.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
-	st.Records, st.Bytes, st.Owned = len(s.shelf.items), s.shelf.bytes, len(s.own)
+	st.Records, st.Bytes, st.Owned = len(s.shelf.items), s.shelf.bytes, len(s.own.items)
 	return st
 }
 
 // Peek returns what this node itself holds under a key, without asking anybody.
 func (s *Store) Peek(key Key) (Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.shelf.get(key.target, s.node.Now())
+	r := s.peek(key)
 	if r == nil {
 		return Record{}, ErrNotFound
 	}
 	return *r.clone(), nil
+}
+
+func (s *Store) peek(key Key) *Record {
+	now := s.node.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shelf.get(key.target, now)
 }
 
 func (s *Store) serveGet(q *dhtrpc.Request) {
@@ -141,16 +146,17 @@ func (s *Store) serveGet(q *dhtrpc.Request) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.stats.Gets++
 	r := s.shelf.get(*q.Target, q.At)
+	if r != nil {
+		s.stats.Hits++
+	}
+	s.mu.Unlock()
 	if r == nil {
 		q.Reply(nil)
 		return
 	}
-	s.stats.Hits++
-	s.out = r.append(s.out[:0])
-	q.Reply(s.out)
+	q.Reply(r.append(nil))
 }
 
 func (s *Store) servePut(q *dhtrpc.Request) {
@@ -163,21 +169,27 @@ func (s *Store) servePut(q *dhtrpc.Request) {
 		q.Error(CodeInvalid)
 		return
 	}
+	code := s.take(*q.Target, &r, q.From.Addr.Addr(), q.At)
 	s.mu.Lock()
-	code := s.shelf.put(*q.Target, &r, q.From.Addr.Addr(), q.At)
 	if s.stats.Puts++; code != dhtrpc.CodeOK {
 		s.stats.Refused++
 	}
 	s.mu.Unlock()
-	if code != dhtrpc.CodeOK {
-		q.Respond(dhtrpc.Response{Code: code, NoCloser: true})
-		return
-	}
-	q.Respond(dhtrpc.Response{NoToken: true, NoCloser: true})
-	s.nudge()
+	q.Respond(dhtrpc.Response{Code: code, NoToken: true, NoCloser: true})
 }
 
-// nudge tells the republishing goroutine that there may be something to do.
+// take puts a record onto our shelf.
+func (s *Store) take(target dhtrpc.ID, r *Record, from netip.Addr, now time.Time) uint64 {
+	self, _ := s.node.ID() // changes with our address
+	s.mu.Lock()
+	s.shelf.self = self
+	code := s.shelf.put(target, r, from, now)
+	s.mu.Unlock()
+	s.nudge()
+	return code
+}
+
+// nudge tells a goroutine that puts anew that there may be something to do.
 func (s *Store) nudge() {
 	select {
 	case s.wake <- struct{}{}:
