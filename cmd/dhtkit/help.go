@@ -140,12 +140,14 @@ never renamed within a schema number.
            named peers instead
   stored   info_hash or target, and id and addr of a node that stored the announcement or the value
   item     what put stores: target; key, salt, seq if it is signed
-  value    what get found: target, value (text as it is, other bytes as "hex:…"), bencode (in hex); key, salt, seq, sig if signed
+  value    what get found: target, value (text as it is, other bytes as "hex:…"), bencode (in hex); key, salt, seq, sig if signed.
+           Of rpc get: kind, target, value, name, owner, seq, ttl_s
   sample   of one node: id, addr, hashes, num (that it stores), interval_s, supported, contacts (id, addr)
   node     id, addr, version of its client, rtt_ms; target if it was looked for
   pong     addr, id, version, rtt_ms, own (our address as the node sees it)
   reply    addr, method, message (text as it is, other bytes as "hex:…"), raw (the datagram in hex)
   hop      a step of find --trace: event (ask, answer, late, failed), addr, id, from, bits in common with the target
+  set      what rpc set stored: kind (hash, owned, name), target, name, owner, nodes that hold it
   status   of rpc status: addr, id, persistent, rtt_ms, own, names
   check    of doctor: check, about, result (ok, warning, fail, unknown), detail, remedy
   loss     a node that was asked directly and gave no good answer: addr, outcome

@@ -14,11 +14,12 @@ func (a *app) rpcCommand() *cobra.Command {
 		Example: `  dhtkit rpc testnet 20                                         # a whole network in one process
   dhtkit rpc bootstrap --listen 127.0.0.1:49737                 # or node by node: the first one,
   dhtkit rpc node --listen 127.0.0.1:0 --bootstrap 127.0.0.1:49737  # and each further one`,
-		Long: `Networks of dht-rpc, as npm dht-rpc 6 makes them, whose nodes and these are in one network. Without --bootstrap, call and
-lookup work on a test network of their own (--local N).`,
+		Long: `Networks of dht-rpc, as npm dht-rpc 6 makes them, whose nodes and these are in one network. Without --bootstrap, call,
+lookup, set and get work on a test network of their own (--local N).`,
 		RunE: a.noVerb,
 	}
-	cmd.AddCommand(a.rpcBootstrapCommand(), a.rpcNodeCommand(), a.rpcTestnetCommand(), a.rpcCallCommand(), a.rpcLookupCommand(), a.rpcStatusCommand())
+	cmd.AddCommand(a.rpcBootstrapCommand(), a.rpcNodeCommand(), a.rpcTestnetCommand(), a.rpcCallCommand(), a.rpcLookupCommand(),
+		a.rpcSetCommand(), a.rpcGetCommand(), a.rpcStatusCommand())
 	return cmd
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dhtkit/dhtkit/dhtrpc"
+	"github.com/dhtkit/dhtkit/dhtrpc/kv"
 )
 
 // rpcDefaultLocal is the size of the test network that a verb works on when none was named. Ours: as many as a query ends with.
@@ -126,6 +127,8 @@ type rpcNet struct {
 	rpcPlan
 	node  *dhtrpc.Node
 	local *dhtrpc.Network // nil unless it is embedded
+
+	stores []*kv.Store // of those nodes that keep values
 }
 
 // openRPC starts what the plan says.
@@ -146,7 +149,19 @@ func (a *app) openRPC(ctx context.Context, net *rpcNet) (err error) {
 	if err != nil {
 		return errors.Join(listenError(net.listen, err), net.close())
 	}
-	return nil
+	if net.serve {
+		_, err = net.openStore(net.node, kv.Config{})
+	}
+	return err
+}
+
+// openStore has a node keep values.
+func (n *rpcNet) openStore(node *dhtrpc.Node, cfg kv.Config) (*kv.Store, error) {
+	store, err := kv.Open(node, cfg)
+	if err == nil {
+		n.stores = append(n.stores, store)
+	}
+	return store, err
 }
 
 // startTestnet starts a network in this process.
@@ -158,14 +173,23 @@ func (a *app) startTestnet(ctx context.Context, net *rpcNet) (err error) {
 		Node:     dhtrpc.Config{Logger: net.cfg.Logger},
 		Progress: func(n, _ int) { ready.Store(int64(n)) },
 	})
-	if err == nil {
-		a.console.note("dhtkit: %d nodes ready in %.2f s", net.rpcPlan.local, time.Since(began).Seconds())
+	if err != nil {
+		return err
 	}
-	return err
+	for _, node := range net.local.Nodes {
+		if _, err := net.openStore(node, kv.Config{}); err != nil {
+			return errors.Join(err, net.close())
+		}
+	}
+	a.console.note("dhtkit: %d nodes ready in %.2f s", net.rpcPlan.local, time.Since(began).Seconds())
+	return nil
 }
 
 func (n *rpcNet) close() error {
 	var errs []error
+	for _, store := range n.stores {
+		errs = append(errs, store.Close())
+	}
 	if n.node != nil {
 		errs = append(errs, n.node.Close())
 	}

@@ -57,9 +57,9 @@ func (a *app) rpcNodeCommand() *cobra.Command {
 		Short: "Run a node that stays",
 		Example: `  dhtkit rpc node --listen 127.0.0.1:0 --bootstrap 127.0.0.1:49737
   dhtkit rpc node --bootstrap 192.0.2.7:49737 --ephemeral`,
-		Long: `Runs a node: it joins through the bootstrap nodes, answers, and becomes persistent, so that others have it in their tables, as soon
-as it can be reached (on a public network that takes 20 minutes). --ephemeral keeps it out of tables for good. The first line of
-output is READY IP:PORT, as soon as the socket is open. It runs until it is interrupted.`,
+		Long: `Runs a node: it joins through the bootstrap nodes, answers, keeps its part of what rpc set stores, and becomes persistent, so that
+others have it in their tables, as soon as it can be reached (on a public network that takes 20 minutes). --ephemeral keeps it out
+of tables for good. The first line of output is READY IP:PORT, as soon as the socket is open. It runs until it is interrupted.`,
 		Args: arguments(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := rpcPlan{verb: "node", serve: true}

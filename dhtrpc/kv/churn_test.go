@@ -23,15 +23,14 @@ type churn struct {
 
 // Values outlive the nodes that keep them, and those that wrote them: 1,000 keys of all kinds, written by all nodes.
 func TestChurn(t *testing.T) {
-	c := churn{nodes: 100, keys: 1000, hours: 5}
 	if testing.Short() {
-		c = churn{nodes: 60, keys: 60, hours: 4}
+		synctest.Test(t, churn{nodes: 40, keys: 60, hours: 3}.test)
+		return
 	}
 	for name, republish := range map[string]time.Duration{"on": 0, "off": -1} {
 		t.Run("republish "+name, func(t *testing.T) {
 			t.Parallel()
-			c.republish = republish
-			synctest.Test(t, c.test)
+			synctest.Test(t, churn{nodes: 80, keys: 1000, hours: 4, republish: republish}.test)
 		})
 	}
 }

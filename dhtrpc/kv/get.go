@@ -52,6 +52,7 @@ func (s *Store) versions(ctx context.Context, key Key, v *verdict) iter.Seq2[Rec
 // That a node that others can find is alone in its network is no error.
 func (s *Store) claims(ctx context.Context, key Key, o dhtrpc.QueryOptions, walk **dhtrpc.Query) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
+		o.Retries = s.cfg.Retries
 		q := s.node.Query(key.target, s.cfg.Command, nil, o)
 		if walk != nil {
 			*walk = q

@@ -65,6 +65,9 @@ func target(kind Kind, owner ed25519.PublicKey, name string) dhtrpc.ID {
 // Kind says who may write under the key.
 func (k Key) Kind() Kind { return k.kind }
 
+// Name returns the name that the key is made of, "" for a hash.
+func (k Key) Name() string { return k.name }
+
 // Target returns the point of the key space that the key stands for.
 func (k Key) Target() dhtrpc.ID { return k.target }
 

@@ -6,19 +6,23 @@ import "time"
 // many of the nodes near them are dead.
 const workers = 4
 
-// rest is how long one of them waits at most.
+// rest is the longest time between two looks at what there is to do.
 const rest = 10 * time.Minute
 
 // work puts records anew: those we own with their full time to live, those we hold with the time they have left. A record
 // that somebody else put meanwhile is left alone, so that of the 20 nodes that hold it hardly more than one does the work.
 func (s *Store) work() {
+	busy := make(chan struct{}, workers)
 	timer := time.NewTimer(rest)
 	defer timer.Stop()
 	for s.ctx.Err() == nil {
-		wait := s.step()
-		if wait == 0 {
+		busy <- struct{}{}
+		do, wait := s.next()
+		if do != nil {
+			s.wg.Go(func() { do(); <-busy }) // ends with Close, as its lookup does
 			continue
 		}
+		<-busy
 		timer.Reset(wait)
 		select {
 		case <-timer.C:
@@ -28,21 +32,19 @@ func (s *Store) work() {
 	}
 }
 
-// step puts one record anew if it is time, else it returns how long to wait.
-func (s *Store) step() time.Duration {
+// next returns what there is to do, else how long to wait for it.
+func (s *Store) next() (do func(), wait time.Duration) {
 	now := s.node.Now()
 	own, held, next := s.due(now)
 	switch {
 	case own != nil:
-		s.renew(own)
-		return 0
+		return func() { s.renew(own) }, 0
 	case held.rec != nil:
-		s.pass(held)
-		return 0
+		return func() { s.pass(held) }, 0
 	case next.IsZero():
-		return rest
+		return nil, rest
 	}
-	return min(rest, max(next.Sub(now), time.Millisecond))
+	return nil, min(rest, max(next.Sub(now), time.Millisecond))
 }
 
 // due drops what has expired, and returns a record of ours or a held one to be put anew, or when the next is.

@@ -36,6 +36,7 @@ type Config struct {
 	MaxRecords int // held for others and for ourselves; 0 means 10,000, negative: none
 	MaxBytes   int // of their values; 0 means 4 MiB
 	PerHost    int // records put by one address; 0 means 1000 on the Internet and no limit for private addresses, negative: no limit
+	Retries    int // of the requests of lookups, as in dhtrpc.QueryOptions
 }
 
 func (c Config) withDefaults() Config {
@@ -94,9 +95,7 @@ func Open(node *dhtrpc.Node, cfg Config) (*Store, error) {
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
 	node.Handle(cfg.Command, s.serveGet)
 	node.Handle(cfg.Command+1, s.servePut)
-	for range workers {
-		s.wg.Go(s.work) // ends with Close
-	}
+	s.wg.Go(s.work) // ends with Close
 	return s, nil
 }
 
@@ -189,7 +188,7 @@ func (s *Store) take(target dhtrpc.ID, r *Record, from netip.Addr, now time.Time
 	return code
 }
 
-// nudge tells a goroutine that puts anew that there may be something to do.
+// nudge tells the goroutine that puts anew that there may be something to do.
 func (s *Store) nudge() {
 	select {
 	case s.wake <- struct{}{}:

@@ -32,6 +32,7 @@ var layers = []layer{
 	{dir: "internal/hosts"},
 	{dir: "krpc", ours: []string{"routing", "socket", "internal/hosts"}, third: []string{rate, bencode}},
 	{dir: "dhtrpc", ours: []string{"routing", "socket", "internal/hosts"}, third: []string{rate, blake2b, protowire}},
+	{dir: "dhtrpc/kv", ours: []string{"routing", "socket", "internal/hosts", "dhtrpc"}, third: []string{rate, blake2b, protowire}},
 	{dir: "mainline", ours: []string{"routing", "socket", "internal/hosts", "krpc"}, third: []string{rate, bencode, edwards}},
 	{dir: "mainline/crawl", ours: []string{"routing", "socket", "internal/hosts", "krpc", "mainline"}, third: []string{rate, bencode, edwards}},
 	{dir: compat, ours: []string{"routing", "socket", "internal/hosts", "krpc", "mainline"}, third: []string{rate, bencode, edwards, dht}},
@@ -130,7 +131,7 @@ func TestStrangers(t *testing.T) {
 	add(bencode, "fmt", "example.org/needed")
 	add(dht, bencode)
 	add("github.com/anacrolix/torrent")
-	for _, dir := range []string{"routing", "routing/part", "socket", "krpc", "dhtrpc", "mainline", "mainline/crawl", compat, "cmd/dhtkit", "internal/simnet"} {
+	for _, dir := range []string{"routing", "routing/part", "socket", "krpc", "dhtrpc", "dhtrpc/kv", "mainline", "mainline/crawl", compat, "cmd/dhtkit", "internal/simnet"} {
 		add(module + "/" + dir)
 	}
 
@@ -152,6 +153,8 @@ func TestStrangers(t *testing.T) {
 		{"krpc", append(own("routing", "socket"), "fmt", bencode, "example.org/needed"), nil},
 		{"krpc", own("dhtrpc", "internal/simnet", "mainline"), own("dhtrpc", "internal/simnet", "mainline")},
 		{"dhtrpc", own("krpc", "routing"), own("krpc")},
+		{"dhtrpc", own("dhtrpc/kv"), own("dhtrpc/kv")},
+		{"dhtrpc/kv", own("dhtrpc", "krpc"), own("krpc")},
 		{"mainline", own("krpc", "mainline/crawl"), own("mainline/crawl")},
 		{"mainline", own(compat), own(compat)},
 		{"mainline/crawl", own("mainline", "krpc", "cmd/dhtkit"), own("cmd/dhtkit")},
