@@ -30,7 +30,7 @@ func TestChurn(t *testing.T) {
 	for name, republish := range map[string]time.Duration{"on": 0, "off": -1} {
 		t.Run("republish "+name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, churn{nodes: 80, keys: 1000, hours: 4, republish: republish}.test)
+			synctest.Test(t, churn{nodes: 100, keys: 1000, hours: 4, republish: republish}.test)
 		})
 	}
 }
