@@ -34,7 +34,7 @@ func (s *Store) work() {
 
 // next returns what there is to do, else how long to wait for it.
 func (s *Store) next() (do func(), wait time.Duration) {
-	now := s.node.Now()
+	now := time.Now()
 	own, held, next := s.due(now)
 	switch {
 	case own != nil:
@@ -101,7 +101,7 @@ func (s *Store) pass(held item) {
 		return
 	}
 	r := *held.rec
-	r.TTL = held.until.Sub(s.node.Now())
+	r.TTL = held.until.Sub(time.Now())
 	if w := found.writers[string(r.Owner)]; w != nil && w.newest.newer(&r) {
 		r = *w.newest
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/dhtkit/dhtkit/dhtrpc"
 	"github.com/dhtkit/dhtkit/routing"
@@ -71,7 +72,7 @@ func (s *Store) version(key Key, value []byte, before uint64) (*Record, error) {
 // nextSeq is a number above that of the version before, above all that were given out, and above those of earlier runs with
 // the same key: milliseconds.
 func (s *Store) nextSeq(before uint64) uint64 {
-	now := uint64(max(0, s.node.Now().UnixMilli()))
+	now := uint64(max(0, time.Now().UnixMilli()))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq = max(now, before+1, s.seq+1)
@@ -90,7 +91,7 @@ func (s *Store) Forget(key Key) {
 // keep has us put a record anew, unless we have set a newer version meanwhile.
 func (s *Store) keep(r *Record) {
 	it := &item{target: r.target(), rec: r}
-	now := s.node.Now()
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cfg.Republish > 0 {
@@ -125,7 +126,7 @@ func (s *Store) write(ctx context.Context, q *dhtrpc.Query, r *Record) (copies, 
 	var code uint64
 	if s.near(q) {
 		asked++
-		if code = s.take(target, r, netip.Addr{}, s.node.Now()); code == dhtrpc.CodeOK {
+		if code = s.take(target, r, netip.Addr{}, time.Now()); code == dhtrpc.CodeOK {
 			copies++
 		}
 	}

@@ -133,7 +133,7 @@ func (s *Store) Peek(key Key) (Record, error) {
 }
 
 func (s *Store) peek(key Key) *Record {
-	now := s.node.Now()
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.shelf.get(key.target, now)
