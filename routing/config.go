@@ -47,6 +47,10 @@ type Config struct {
 	// OnChange hears of an entry or candidate that had answered, and answers under another id now: it is evicted.
 	OnChange func(old, now Node, at time.Time)
 
+	// OnMember hears of every node that enters a bucket (in) and of every one that leaves it. It must not call the table.
+	// A split or a Rebase that leaves a node in some bucket is no news, and Clear tells nothing.
+	OnMember func(n Node, in bool)
+
 	Rand *rand.Rand // draws refresh targets; nil: seeded from the own key
 }
 

@@ -81,7 +81,7 @@ func (t *Table) evictSameEndpoint(e *entry) bool {
 		b := &t.buckets[i]
 		for j := len(b.live) - 1; j >= 0; j-- {
 			if b.live[j].at(e) && b.live[j].key != e.key {
-				t.changed(b.remove(j), e)
+				t.changed(t.leave(b, j), e)
 				trusted = false
 			}
 		}

@@ -51,6 +51,11 @@ func FuzzTableSteps(f *testing.F) {
 		cfg := tableShapes[s.next()%len(tableShapes)]
 		hook := s.next()%2 == 1
 		self, now := Key{byte(s.next())}, t0
+		members := make(map[Node]bool)
+		cfg.OnMember = func(n Node, in bool) {
+			require.NotEqual(t, in, members[n], "%v", n)
+			members[n] = in
+		}
 		table := NewTable(self, cfg)
 		if hook {
 			table.cfg.OnFull = func(old []Node, n Node) {
@@ -62,9 +67,27 @@ func FuzzTableSteps(f *testing.F) {
 		for len(s) > 0 {
 			stepTable(table, &s, &now)
 			require.NoError(t, table.Check())
+			checkMembers(t, table, members)
 			checkClosest(t, table, Key{byte(s.next())})
 		}
 	})
+}
+
+// checkMembers: OnMember has told who is in a bucket.
+func checkMembers(t *testing.T, table *Table, members map[Node]bool) {
+	live := 0
+	for _, b := range table.buckets {
+		for i := range b.live {
+			live++
+			require.True(t, members[b.live[i].node()], "%v came unheard", b.live[i].node())
+		}
+	}
+	for _, in := range members {
+		if in {
+			live--
+		}
+	}
+	require.Zero(t, live, "somebody left unheard")
 }
 
 func stepTable(table *Table, s *script, now *time.Time) {

@@ -28,7 +28,7 @@ func (t *Table) insert(e entry, at time.Duration) bool {
 
 // settle adds e to a bucket that has room. What is due for the candidates beside it may change with that.
 func (t *Table) settle(b *bucket, e entry, at time.Duration) {
-	b.add(e)
+	t.enter(b, e)
 	b.touched = at
 	t.wakeBy(e.seen + t.cfg.GoodFor)
 	if len(b.cache) > 0 {
@@ -53,7 +53,7 @@ func (t *Table) insertFull(depth int, e entry, at time.Duration) bool {
 	}
 	victim := b.worst(fails)
 	if victim >= 0 {
-		b.remove(victim)
+		t.leave(b, victim)
 		t.settle(b, e, at)
 		return true
 	}
@@ -67,7 +67,7 @@ func (t *Table) insertFull(depth int, e entry, at time.Duration) bool {
 		t.wait(depth, e)
 		return false
 	}
-	old := b.remove(victim)
+	old := t.leave(b, victim)
 	t.settle(b, e, at)
 	t.wait(depth, old)
 	return true
@@ -118,7 +118,7 @@ func (t *Table) split(at time.Duration) {
 	}
 	t.buckets = append(t.buckets[:depth], far, home)
 	for b := &t.buckets[depth+1]; len(b.live) > t.cfg.capacity(depth+1); {
-		t.cache(b, b.remove(b.worst(0)))
+		t.cache(b, t.leave(b, b.worst(0)))
 	}
 	t.promote(at)
 }

@@ -49,6 +49,14 @@ func (r *RTTs) Soft() time.Duration {
 	return min(max(soft, minSoft), maxSoft)
 }
 
+// Median returns the middle one of the round trips, 0 before the first.
+func (r *RTTs) Median() time.Duration {
+	if r.n == 0 {
+		return 0
+	}
+	return time.Duration(r.sorted[r.n/2]) * time.Microsecond
+}
+
 // micros returns d in microseconds: at least 1, so that 0 can mean "not known", at most what 32 bits hold.
 func micros(d time.Duration) uint32 {
 	return uint32(min(max(d.Microseconds(), 1), 1<<32-1))

@@ -54,3 +54,12 @@ func TestRTTsStaySorted(t *testing.T) {
 	}
 	require.Zero(t, testing.AllocsPerRun(100, func() { r.Add(time.Second); r.Soft() }))
 }
+
+func TestMedian(t *testing.T) {
+	var r RTTs
+	require.Zero(t, r.Median())
+	for _, ms := range []int{90, 10, 20, 80, 30} {
+		r.Add(time.Duration(ms) * time.Millisecond)
+	}
+	require.Equal(t, 30*time.Millisecond, r.Median())
+}

@@ -152,6 +152,8 @@ func (t *Table) answeredLive(b *bucket, i int, e entry, rtt, at time.Duration) b
 		t.judge(&e)
 		b.add(e)
 		b.touched = at
+		t.member(&moved, false)
+		t.member(&e, true)
 		return true
 	}
 	if old.flags&pinged == 0 {
@@ -188,7 +190,7 @@ func (t *Table) Failed(n Node, now time.Time) {
 	t.wakeBy(at)
 	e.fails = uint8(min(int(e.fails)+1, math.MaxUint8))
 	if int(e.fails) >= t.cfg.MaxFails || e.fails >= 2 && t.silent < 3 && t.freshest(b, at) >= 0 {
-		b.remove(i)
+		t.leave(b, i)
 		t.promote(at)
 	}
 }
@@ -211,7 +213,7 @@ func (t *Table) Remove(n Node) {
 	gone := func(e *entry) bool { return e.key == n.Key && (!n.Addr.IsValid() || e.node() == n) }
 	b.cache = slices.DeleteFunc(b.cache, func(e entry) bool { return gone(&e) })
 	if i := b.find(&n.Key); i >= 0 && gone(&b.live[i]) {
-		b.remove(i)
+		t.leave(b, i)
 		t.promote(t.latest)
 	}
 }
@@ -225,7 +227,7 @@ func (t *Table) Changed(n Node) {
 	for i := range t.buckets {
 		b := &t.buckets[i]
 		if at := slices.IndexFunc(b.live, other); at >= 0 {
-			b.remove(at)
+			t.leave(b, at)
 		}
 		b.cache = slices.DeleteFunc(b.cache, other)
 	}
@@ -260,6 +262,8 @@ func (t *Table) Swap(dead, newcomer Node, now time.Time) bool {
 	t.judge(&e)
 	b.add(e)
 	b.touched = at
+	t.member(&old, false)
+	t.member(&e, true)
 	t.wakeBy(at)
 	return true
 }
@@ -300,15 +304,16 @@ func (t *Table) Rebase(self Key, now time.Time) {
 		waiting = append(waiting, t.buckets[i].cache...)
 	}
 	slices.SortStableFunc(live, func(a, b entry) int { return cmp.Compare(a.fails, b.fails) })
-	hook := t.cfg.OnFull
-	t.cfg.OnFull = nil
+	full, member := t.cfg.OnFull, t.cfg.OnMember
+	t.cfg.OnFull, t.cfg.OnMember = nil, nil
 	t.self, t.buckets = self, []bucket{{touched: at}}
 	for _, e := range live {
 		if e.key != self {
 			t.insert(e, at)
 		}
 	}
-	t.cfg.OnFull = hook
+	t.cfg.OnFull, t.cfg.OnMember = full, member
+	t.tellLost(live)
 	for _, e := range waiting {
 		depth := t.depth(&e.key)
 		if b := &t.buckets[depth]; e.key != self && t.cacheRoom(b, &e) && t.mayWait(&e, depth) {
