@@ -233,7 +233,7 @@ func (l *life) settle(t *testing.T) {
 	}
 	st := l.s.Stats()
 	require.Equal(t, st.Sent, st.Queries+st.Responses+st.Raw)
-	require.Equal(t, st.Received, st.Requests+st.Replies+st.Unmatched+st.WrongSource+st.Malformed+st.TooLong+st.FilteredIn+st.OwnAddress+st.BadSource+
+	require.Equal(t, st.Received, st.Requests+st.Replies+st.Foreign+st.Unmatched+st.WrongSource+st.Malformed+st.TooLong+st.FilteredIn+st.OwnAddress+st.BadSource+
 		st.OverRate+st.Silenced+st.OverNet+st.OverBudget)
 	require.NoError(t, l.s.Close())
 	require.NoError(t, l.s.core.check(nil))

@@ -50,6 +50,10 @@ type Config struct {
 	// On a private network, where nodes share addresses, it is per address and port.
 	Spacing time.Duration
 
+	// Foreign gets the datagrams that Classify says are another protocol's, within the address filter and MaxRead, and without
+	// any limit. It runs like Protocol.Serve. nil: they are dropped. SendRaw is the way back.
+	Foreign func(Datagram)
+
 	Inbound Inbound // limits on the requests of strangers; zero: none; see PublicInbound
 
 	Private    bool // loopback and private addresses are fine, see Routable

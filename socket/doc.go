@@ -40,6 +40,12 @@
 // bounds what the requests of one source, of one net and of all cost and cause,
 // before they are decoded; the counters of Stats say what was refused and why.
 //
+// # Sharing the port
+//
+// Another protocol may live on the same port: what Classify calls Foreign goes to
+// Config.Foreign, and SendRaw sends. The other way round, Feed takes datagrams that
+// somebody else has read.
+//
 // # Shell and core
 //
 // What decides is a plain value stepped with the time; the Socket around it has

@@ -38,7 +38,7 @@ func FuzzReceive(f *testing.F) {
 			t.Fatalf("%q from %v was taken for the answer", payload, from)
 		}
 		st := s.Stats()
-		if st.Received != 1 || st.Requests+st.Replies+st.Unmatched+st.WrongSource+st.Malformed+
+		if st.Received != 1 || st.Requests+st.Replies+st.Foreign+st.Unmatched+st.WrongSource+st.Malformed+
 			st.TooLong+st.FilteredIn+st.OwnAddress+st.BadSource != 1 {
 			t.Fatalf("not counted exactly once: %+v", st)
 		}

@@ -13,7 +13,7 @@ import (
 
 // echo is the tests' protocol: a kind ('?' or '!'), the length of the
 // transaction id, the id, the text. A request is answered with its text, an
-// empty one is not.
+// empty one is not. What begins with '#' is another protocol's.
 type echo struct {
 	ticks []time.Time
 	tick  func(now time.Time) time.Time
@@ -21,6 +21,9 @@ type echo struct {
 }
 
 func (e *echo) Classify(b []byte) (socket.Class, []byte) {
+	if len(b) > 0 && b[0] == '#' {
+		return socket.Foreign, nil
+	}
 	if len(b) < 2 || len(b) < 2+int(b[1]) {
 		return socket.Drop, nil
 	}

@@ -12,6 +12,7 @@ const (
 	Drop     Class = iota // nothing of ours: counted as malformed
 	Request               // somebody asks: goes to Serve
 	Response              // an answer or an error: matched with a query
+	Foreign               // another protocol's, which shares the port: goes to Config.Foreign
 )
 
 // Datagram is one received packet.

@@ -19,6 +19,25 @@ func (s *Socket) Receive(d Datagram, out Output) {
 	s.unlock(out) // what Serve and OnEvent sent
 }
 
+// Feed deals with a datagram that the caller has read, from a socket that he shares with this one or by whatever way it came,
+// as if conn d.Conn had: what is to be sent leaves from there. It runs on the caller's goroutine, at the same time as the read
+// goroutines, and calls Serve and OnEvent on it. ErrNoConn: there is no such conn, or the socket is a stepped one, which has Receive.
+func (s *Socket) Feed(d Datagram) error {
+	if d.Conn < 0 || d.Conn >= len(s.conns) {
+		return ErrNoConn
+	}
+	select {
+	case <-s.done:
+		return ErrClosed
+	default:
+	}
+	if d.At.IsZero() {
+		d.At = s.now()
+	}
+	s.receive(d, nil, nil)
+	return nil
+}
+
 // Advance is the stepped form of passing time: it does what is due at now, the
 // protocol's Tick included, sends what Sends since the last step have left, and
 // returns when it wants to be called next, the zero time for never. A Send
@@ -67,6 +86,11 @@ func (s *Socket) receive(d Datagram, scratch []byte, out Output) []byte {
 		}
 		s.core.match(tid, d)
 		s.unlock(out)
+	case Foreign:
+		s.count.foreign.Add(1)
+		if s.cfg.Foreign != nil {
+			s.cfg.Foreign(d)
+		}
 	default:
 		s.count.malformed.Add(1)
 	}

@@ -3,7 +3,7 @@ package socket
 import "sync/atomic"
 
 // Stats counts what a socket did since it was made. Each received datagram is
-// either in Requests, in Replies, or in exactly one of the reasons to drop it.
+// either in Requests, in Replies, in Foreign, or in exactly one of the reasons to drop it.
 type Stats struct {
 	Received, ReceivedBytes uint64 // datagrams read
 	Sent, SentBytes         uint64 // datagrams written: Queries + Responses + Raw
@@ -16,6 +16,7 @@ type Stats struct {
 	Requests    uint64 // datagrams given to Serve
 	Replies     uint64 // datagrams matched with a query
 	LateReplies uint64 // of these, after the soft deadline
+	Foreign     uint64 // datagrams of another protocol: see Config.Foreign
 
 	Late     uint64 // queries that passed their soft deadline
 	Timeouts uint64 // queries that passed their hard deadline
@@ -83,7 +84,7 @@ type counters struct {
 	requests, replies, lateReplies, late, timeouts          atomic.Uint64
 	canceled, unmatched, wrongSource, malformed             atomic.Uint64
 	tooLong, filteredIn, filteredOut, ownAddress, badSource atomic.Uint64
-	overRate, silenced, overNet, overBudget                 atomic.Uint64
+	overRate, silenced, overNet, overBudget, foreign        atomic.Uint64
 	limited, full, sendErrors, readErrors                   atomic.Uint64
 }
 
@@ -100,7 +101,7 @@ func (c *counters) stats() Stats {
 		FilteredIn: c.filteredIn.Load(), FilteredOut: c.filteredOut.Load(),
 		OwnAddress: c.ownAddress.Load(), BadSource: c.badSource.Load(),
 		OverRate: c.overRate.Load(), Silenced: c.silenced.Load(),
-		OverNet: c.overNet.Load(), OverBudget: c.overBudget.Load(),
+		Foreign: c.foreign.Load(), OverNet: c.overNet.Load(), OverBudget: c.overBudget.Load(),
 		Limited: c.limited.Load(), Full: c.full.Load(),
 		SendErrors: c.sendErrors.Load(), ReadErrors: c.readErrors.Load(),
 	}
