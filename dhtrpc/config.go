@@ -85,10 +85,15 @@ type Config struct {
 	MaxPingDelay time.Duration             // of delayed pings, in both directions; 0 means 10 s
 	MaxDelayed   int                       // delayed pings of others that wait; 0 means 1024
 
+	// Foreign gets datagrams of other protocols, and of networks with another name, that come in on the node's sockets: streams
+	// and hole punches of applications share the port. It runs on the goroutine that reads and must not block nor keep the
+	// payload. Node.Socket().SendRaw is the way back, Node.Receive the other way round. nil: they are dropped.
+	Foreign func(socket.Datagram)
+
 	On     Events
 	Lookup routing.LookupConfig // finer points of queries; K, Alpha, ShareNets and Self are set from above
-	Table  routing.Config       // finer points of the table; KeyLen, K and OnFull are set
-	Socket socket.Config        // windows and limits; TIDLen and Private are set, a zero Inbound means socket.PublicInbound on a public network
+	Table  routing.Config       // finer points of the table; KeyLen, K, OnFull and OnMember are set
+	Socket socket.Config        // windows and limits; TIDLen, Private and Foreign are set, a zero Inbound means socket.PublicInbound on a public network
 	Logger *slog.Logger         // nil: no log
 }
 
@@ -102,6 +107,8 @@ type Events struct {
 	Suspend       func()                             //
 	Resume        func()                             //
 	NATUpdate     func(host netip.Addr, port uint16) // what we know of our public address; port 0: it differs
+	AddNode       func(Contact)                      // a node has entered the table
+	RemoveNode    func(Contact)                      // and left it
 	NetworkChange func()                             // the addresses of this machine have changed
 	NetworkUpdate func()                             // that, or Online or Degraded have changed
 	Close         func()
@@ -143,7 +150,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.table()
 	c.lookup()
-	c.Socket.TIDLen, c.Socket.Private = 2, c.Private
+	c.Socket.TIDLen, c.Socket.Private, c.Socket.Foreign = 2, c.Private, c.Foreign
 	if !c.Private && c.Socket.Inbound == (socket.Inbound{}) {
 		c.Socket.Inbound = socket.PublicInbound()
 	}
@@ -165,7 +172,7 @@ const (
 
 func (c *Config) table() {
 	t := &c.Table
-	t.KeyLen, t.K, t.OnFull = IDSize, nodesPerBucket, nil
+	t.KeyLen, t.K, t.OnFull, t.OnMember = IDSize, nodesPerBucket, nil, nil
 	t.GoodFor = cmp.Or(t.GoodFor, tableGoodFor)
 	t.RefreshAfter = cmp.Or(t.RefreshAfter, tableRefresh)
 	t.MaxFails = cmp.Or(t.MaxFails, 1) // a failure is four attempts or more

@@ -20,6 +20,24 @@ func (n *Node) answered(r *Reply, ev socket.Event) {
 	n.net.sampleReply(n, node, r.To, ev.Conn)
 }
 
+// tableConfig is Config.Table with the events of the table.
+func (n *Node) tableConfig() routing.Config {
+	cfg, on := n.cfg.Table, &n.cfg.On
+	if on.AddNode == nil && on.RemoveNode == nil {
+		return cfg
+	}
+	cfg.OnMember = func(node routing.Node, in bool) {
+		tell := on.RemoveNode
+		if in {
+			tell = on.AddNode
+		}
+		if tell != nil {
+			n.later(func() { tell(contactOf(node)) })
+		}
+	}
+	return cfg
+}
+
 // failed tells the table that a node was silent.
 func (n *Node) failed(node routing.Node) {
 	if node.Key.IsZero() {

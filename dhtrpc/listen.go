@@ -94,6 +94,42 @@ func listenAny(host netip.Addr, ports []uint16) (*net.UDPConn, error) {
 	return nil, first
 }
 
+// Receive takes a datagram that the caller has read from a socket of his own, or one that Config.Foreign of another node got, as
+// if it had come in on socket d.Conn of the node: the answer to a request leaves from there. What is no message of the node's
+// network goes to Config.Foreign. Handlers may run on the caller's goroutine; the payload may be used again afterwards.
+// socket.ErrNoConn: the node has no such socket; a stepped node takes datagrams through Socket.
+func (n *Node) Receive(d socket.Datagram) error { return n.Socket().Feed(d) }
+
+// LocalAddr returns where nodes of the same local network reach the server socket: the address it is bound to, or, if it is
+// bound to all, that of the first interface with an IPv4 address that is not a loopback or link-local one. It is not valid if
+// there is none. State.Remote is the address for the world.
+func (n *Node) LocalAddr() netip.AddrPort {
+	return localAddr(n.Addr(), interfaceAddrs())
+}
+
+func localAddr(bound netip.AddrPort, interfaces []netip.Addr) netip.AddrPort {
+	if bound.IsValid() && !bound.Addr().IsUnspecified() {
+		return bound
+	}
+	for _, a := range interfaces {
+		if a = a.Unmap(); a.Is4() && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+			return netip.AddrPortFrom(a, bound.Port())
+		}
+	}
+	return netip.AddrPort{}
+}
+
+// interfaceAddrs lists the addresses of this machine in the order of its interfaces.
+func interfaceAddrs() (list []netip.Addr) {
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			list = append(list, p.Addr())
+		}
+	}
+	return list
+}
+
 // Bootstrapper starts a node for others to begin at: its port is fixed, it is persistent from the start, and it needs no
 // other node. host is the address under which others reach it, an IPv4 address that is not 0.0.0.0; it listens on all of the
 // machine's addresses, or on that one if the network is private.

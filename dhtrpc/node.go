@@ -73,6 +73,9 @@ func newNode(cfg Config) (*Node, error) {
 		handlers: make(map[uint64]func(*Request)),
 		tokens:   newJar(),
 	}
+	if cfg.Foreign != nil {
+		n.wire.others = socket.Foreign
+	}
 	n.boot.init(cfg.Bootstrap)
 	n.life, n.die = context.WithCancel(context.Background())
 	var seed [32]byte
@@ -87,7 +90,7 @@ func newNode(cfg Config) (*Node, error) {
 	if cfg.Timeouts != nil {
 		n.trips = newRoundTrips(*cfg.Timeouts)
 	}
-	n.table = routing.NewTable(n.randomKey(), cfg.Table)
+	n.table = routing.NewTable(n.randomKey(), n.tableConfig())
 	return n, nil
 }
 

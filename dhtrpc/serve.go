@@ -3,6 +3,7 @@ package dhtrpc
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/dhtkit/dhtkit/routing"
@@ -15,8 +16,10 @@ type protocol struct {
 	served []served // one a conn: each has its own goroutine
 }
 
-// served is what it takes to answer one request without allocating.
+// served is what it takes to answer one request without allocating. It is held while one is answered: Node.Receive may bring
+// another one at the same time.
 type served struct {
+	sync.Mutex
 	req    Request
 	nodes  []routing.Node
 	closer Addrs
@@ -41,7 +44,8 @@ func (p *protocol) Serve(dst []byte, d socket.Datagram) []byte {
 		n.mu.Unlock()
 		return dst
 	}
-	s := &p.served[d.Conn]
+	s := p.scratch(d.Conn)
+	defer s.Unlock()
 	n.mu.Lock()
 	if n.closed || n.asleep {
 		n.mu.Unlock()
@@ -71,6 +75,16 @@ func (p *protocol) Serve(dst []byte, d socket.Datagram) []byte {
 		return dst
 	}
 	return n.handle(handle, dst, s, &m, sender, d)
+}
+
+// scratch returns the conn's own, locked, or a new one while that is in use.
+func (p *protocol) scratch(conn int) *served {
+	s := &p.served[conn]
+	if !s.TryLock() {
+		s = new(served)
+		s.Lock()
+	}
+	return s
 }
 
 // heard notes the sender of a request.

@@ -2,6 +2,7 @@ package dhtrpc
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/dhtkit/dhtkit/socket"
 )
@@ -26,6 +27,7 @@ type RequestStats struct {
 	Total     uint64
 	Responses uint64
 	Timeouts  uint64
+	RTT       time.Duration // median round trip of the last 64 answers, 0 before the first
 }
 
 // QueryCounts counts our own queries.
@@ -73,6 +75,7 @@ func (n *Node) Stats() Stats {
 		Requests: RequestStats{
 			Active: c.active, Waiting: len(n.out.waiting), Total: c.total,
 			Responses: c.traffic.responses, Timeouts: c.traffic.timeouts,
+			RTT: n.rtts.Median(),
 		},
 		Queries: c.queries, Received: c.rx, Sent: c.tx, User: c.user,
 		BadTokens: c.badTokens, Malformed: c.malformed, Hints: c.tx[CommandDownHint], Socket: n.sock.Stats(),

@@ -9,6 +9,7 @@ import (
 type framing struct {
 	tag    []byte // nil: none
 	prefix [2]byte
+	others socket.Class // what a datagram of another protocol or network is
 }
 
 const (
@@ -62,7 +63,7 @@ func (f *framing) tidAt() int { return 1 + len(f.tag) + 1 }
 func (f *framing) classify(b []byte) (socket.Class, []byte) {
 	kind, body, ok := f.open(b)
 	if !ok {
-		return socket.Drop, nil
+		return f.others, nil
 	}
 	if kind == KindRequest {
 		return socket.Request, nil
