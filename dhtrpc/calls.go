@@ -39,12 +39,16 @@ type packet struct {
 	tidAt int
 	sent  atomic.Int32
 	again *atomic.Int64 // of the node: datagrams that were not the first
+	total *atomic.Int32 // of the query: all; nil: there is none
 }
 
 // AppendPacket writes the datagram and counts that it is sent (socket.Packet).
 func (p *packet) AppendPacket(dst, tid []byte) []byte {
 	if p.sent.Add(1) > 1 {
 		p.again.Add(1)
+	}
+	if p.total != nil {
+		p.total.Add(1)
 	}
 	at := len(dst) + p.tidAt
 	dst = append(dst, p.bytes...)

@@ -83,6 +83,7 @@ type Config struct {
 	Filter       func(netip.AddrPort) bool // false keeps an address out of table and queries; must not call the node
 	DownHints    int                       // sent in 5 s at most; 0 means 50, negative: none
 	MaxPingDelay time.Duration             // of delayed pings, in both directions; 0 means 10 s
+	RowOrder     bool                      // name nodes in the order npm's dht-rpc does (dht-rpc 11.4), not the nearest first: for comparisons
 	MaxDelayed   int                       // delayed pings of others that wait; 0 means 1024
 
 	// Foreign gets datagrams of other protocols, and of networks with another name, that come in on the node's sockets: streams

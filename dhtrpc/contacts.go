@@ -1,6 +1,7 @@
 package dhtrpc
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -192,6 +193,30 @@ func (n *Node) Contacts(limit int) []Contact {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.contacts(limit)
+}
+
+// appendRows appends count nodes of a table as npm's dht-rpc chooses them (dht-rpc 11.4): of the row of the target, of those
+// before it, the nearest row first, then of those behind it, by id within a row.
+func appendRows(dst []routing.Node, table *routing.Table, target routing.Key, count int) []routing.Node {
+	first, self := len(dst), table.Self()
+	home := routing.CommonBits(self, target)
+	rank := func(k routing.Key) int {
+		row := routing.CommonBits(self, k)
+		if row > home {
+			return row
+		}
+		return home - row
+	}
+	for c := range table.All() {
+		if len(dst) == first+table.Len() {
+			break // those that only wait for a place
+		}
+		dst = append(dst, c.Node)
+	}
+	slices.SortFunc(dst[first:], func(a, b routing.Node) int {
+		return cmp.Or(cmp.Compare(rank(a.Key), rank(b.Key)), a.Key.Compare(b.Key))
+	})
+	return dst[:min(len(dst), first+count)]
 }
 
 // Len returns the number of nodes in the table.

@@ -145,5 +145,8 @@ func TestTableIsExact(t *testing.T) {
 			theirs := routing.KeyOf(v.Nodes[i].ID)
 			require.LessOrEqual(t, routing.CompareDistance(target, ours[0].Key, theirs), 0)
 		}
+		for i, node := range appendRows(nil, table, target, 20) { // the original's order, when it is wanted
+			require.Equal(t, routing.KeyOf(v.Nodes[c.K20[i]].ID), node.Key, "place %d", i)
+		}
 	}
 }

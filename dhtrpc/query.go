@@ -22,6 +22,7 @@ type Query struct {
 	// Guarded by the node's lock.
 	session      *session
 	lookup       *routing.Lookup
+	cfg          routing.LookupConfig                // of it
 	answers      map[netip.AddrPort]*Reply           // of those that may be among the closest
 	referrers    map[netip.AddrPort][]netip.AddrPort // who named a node
 	flying       int                                 // requests out, not late
@@ -29,7 +30,8 @@ type Query struct {
 	looking      int // requests out of lookAround
 	lookedAround bool
 	stats        QueryStats
-	cause        error // of the last failure
+	sent         atomic.Int32 // datagrams of requests
+	cause        error        // of the last failure
 	begun        bool
 	over         bool
 	err          error // how it ended
@@ -53,8 +55,9 @@ type QueryOptions struct {
 
 	Concurrency int  // requests in flight at once; 0: Config.Concurrency, of which only those count that can change the result
 	Retries     int  // attempts after the first; 0 means 5, negative: none
-	Thorough    bool // find all of the very closest, at twice the time: as Commit does, which has to reach them
+	Thorough    bool // find all of the very closest, slow ones too, in some seconds: as Commit does, which has to reach them
 	Background  bool // give way to other queries
+	Original    bool // walk as npm's dht-rpc does (dht-rpc 10), for comparisons: Concurrency and Thorough change nothing
 
 	// Map sees every reply before it is streamed and may replace it; nil drops it. It runs on a goroutine of the node and
 	// must not block nor call it.
@@ -67,6 +70,7 @@ type QueryOptions struct {
 // QueryStats counts what a query did.
 type QueryStats struct {
 	Asked    int // requests sent
+	Sent     int // datagrams that took
 	Answered int // good answers, with id or without
 	Errors   int // answers with an error code
 	Late     int // requests that passed their soft deadline, whatever came then
@@ -260,5 +264,7 @@ func (q *Query) ClosestNodes() []Contact {
 func (q *Query) Stats() QueryStats {
 	q.node.mu.Lock()
 	defer q.node.mu.Unlock()
-	return q.stats
+	s := q.stats
+	s.Sent = int(q.sent.Load())
+	return s
 }

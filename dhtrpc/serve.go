@@ -146,7 +146,11 @@ func (n *Node) idFor(conn int) (*routing.Key, bool) {
 
 // closest lists the nodes of the table closest to target, nearest first, without the one that asks.
 func (n *Node) closest(s *served, target routing.Key, asker netip.AddrPort) Addrs {
-	s.nodes = n.table.AppendClosest(s.nodes[:0], target, nodesPerBucket+1)
+	if s.nodes = s.nodes[:0]; n.cfg.RowOrder {
+		s.nodes = appendRows(s.nodes, n.table, target, nodesPerBucket+1)
+	} else {
+		s.nodes = n.table.AppendClosest(s.nodes, target, nodesPerBucket+1)
+	}
 	s.closer = s.closer[:0]
 	for i := range s.nodes {
 		if a := s.nodes[i].Addr; a != asker && s.closer.Len() < nodesPerBucket {

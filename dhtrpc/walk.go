@@ -17,13 +17,13 @@ const (
 )
 
 // Ours: a thorough query asks nodes behind the closest, too, since the dead crowd out the living in what others name. It waits
-// for the slow, but not as long as others would, and sends again sooner.
+// for the slow, so long after most would have answered: if it is we who are slow, longer.
 const (
-	thoroughExtra  = 2
-	thoroughHard   = 1800 * time.Millisecond
-	thoroughResend = 600 * time.Millisecond
+	thoroughExtra  = 4
+	thoroughWait   = 2800 * time.Millisecond
 	aroundAsked    = 4 // of the closest nodes, for their neighbours
 	aroundAttempts = 2
+	aroundResend   = 600 * time.Millisecond
 )
 
 // start gathers the first nodes and asks them.
@@ -44,6 +44,11 @@ func (q *Query) start() {
 	if q.opts.Thorough {
 		cfg.WaitLate, cfg.Extra = true, max(cfg.Extra, thoroughExtra)
 	}
+	if q.opts.Original {
+		q.opts.Thorough = false
+		cfg = original(n.cfg.Concurrency, cfg)
+	}
+	q.cfg = cfg
 	q.lookup = routing.NewLookup(q.target.Key(), cfg)
 	q.answers = make(map[netip.AddrPort]*Reply)
 	q.referrers = make(map[netip.AddrPort][]netip.AddrPort)
@@ -67,6 +72,17 @@ func (q *Query) start() {
 	q.pump()
 }
 
+// original is how npm's dht-rpc walks: the last named first, so many requests in flight that are not late, attempts of a second,
+// six of them (dht-rpc 10).
+func original(concurrency int, cfg routing.LookupConfig) routing.LookupConfig {
+	const plenty = 4096 // candidates that no query reaches
+	return routing.LookupConfig{
+		K: nodesPerBucket, Alpha: concurrency, CountAll: true, Stack: true, MaxQueries: plenty, MaxCandidates: plenty,
+		Soft: time.Second, ResendAfter: time.Second, Hard: (queryRetries + 1) * time.Second,
+		ShareNets: cfg.ShareNets, Self: cfg.Self, Trace: cfg.Trace,
+	}
+}
+
 // seed gives the lookup its first nodes.
 func (q *Query) seed() {
 	given := 0
@@ -87,7 +103,11 @@ func (q *Query) seed() {
 func (q *Query) seedTable() {
 	n := q.node
 	q.tableUsed = true
-	nodes := n.table.AppendClosest(nil, q.target.Key(), 2*nodesPerBucket)
+	count := 2 * nodesPerBucket
+	if q.opts.Original {
+		count = nodesPerBucket
+	}
+	nodes := n.table.AppendClosest(nil, q.target.Key(), count)
 	for _, node := range nodes {
 		if n.wanted(node) {
 			q.lookup.Add(node, routing.Node{})
@@ -162,7 +182,8 @@ func (q *Query) lookAround() {
 			}
 			q.pump()
 		}}
-		n.deadlines(c, aroundAttempts, thoroughResend, -1)
+		c.packet.total = &q.sent
+		n.deadlines(c, aroundAttempts, aroundResend, -1)
 		c.query.Conn = n.net.sendConn()
 		if n.begin(c, &Message{Internal: true, Command: CommandFindNode, Target: node.Key[:]}) == nil {
 			q.looking++
@@ -184,6 +205,7 @@ func (q *Query) held() bool {
 func (q *Query) ask(node routing.Node) {
 	n := q.node
 	c := &call{session: q.session, to: node}
+	c.packet.total = &q.sent
 	if node.Key.IsZero() {
 		c.to = nodeAt(node.Addr)
 	}
@@ -220,13 +242,13 @@ func (q *Query) ask(node routing.Node) {
 // times sets the deadlines of a request: late when most would have answered, dead after six attempts.
 func (q *Query) times(c *call) {
 	n := q.node
-	cfg := &n.cfg.Lookup
+	cfg := &q.cfg
 	hard, each, soft := cfg.Hard, cfg.ResendAfter, cfg.Soft
-	if q.opts.Thorough {
-		hard, each = min(hard, thoroughHard), min(each, thoroughResend)
-	}
 	if soft == 0 {
 		soft = n.rtts.Soft()
+	}
+	if q.opts.Thorough {
+		hard = min(hard, soft+thoroughWait)
 	}
 	if q.opts.Retries != 0 {
 		hard = time.Duration(max(q.opts.Retries, 0)+1) * each
@@ -283,7 +305,11 @@ func (q *Query) learn(r *Reply) {
 		return
 	}
 	for i := range min(r.Closer.Len(), 2*nodesPerBucket) {
-		q.know(r.Closer.At(i), r.From.Addr)
+		a := r.Closer.At(i)
+		q.know(a, r.From.Addr)
+		if q.opts.Original && q.node.wanted(nodeAt(a)) && !q.lookup.Improves(IDOf(a).Key()) {
+			return // the rest of the list is taken to be farther
+		}
 	}
 }
 

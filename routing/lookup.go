@@ -281,6 +281,9 @@ func (l *Lookup) Done() bool {
 	if v.outstanding > 0 || v.sounding > 0 || !spent && (v.next >= 0 || v.sound >= 0 || v.seed >= 0 || v.held) {
 		return false
 	}
+	if l.cfg.Stack && l.flying > 0 {
+		return false
+	}
 	if v.answered >= l.cfg.K {
 		return !l.cfg.WaitLate || v.late == 0
 	}
@@ -303,6 +306,21 @@ func (l *Lookup) hasAnswered(n Node) bool {
 	n = n.unmapped()
 	i, _ := l.find(&n)
 	return i >= 0 && l.slab[i].state == answered && !l.slab[i].guest
+}
+
+// Improves reports whether an answer under key k would be among the K closest.
+func (l *Lookup) Improves(k Key) bool {
+	left := l.cfg.K
+	for i := range l.order {
+		c := l.at(i)
+		if c.state != answered || c.guest {
+			continue
+		}
+		if left--; left == 0 {
+			return compareDistance(&l.target, &k, &c.node.Key) < 0
+		}
+	}
+	return true
 }
 
 func (l *Lookup) trace(c *candidate, h Hop) {

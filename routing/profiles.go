@@ -16,6 +16,10 @@ type LookupConfig struct {
 	// reply that names eight nearer nodes has them asked at once.
 	CountAll bool
 
+	// Stack asks whoever was named last first, near or far, and ends when nothing at all is outstanding: the way of npm's
+	// dht-rpc, for comparisons. It wants CountAll, and MaxCandidates that are never reached.
+	Stack bool
+
 	// PerReply and PerTimeout replace the fixed window by one that grows: Alpha queries to begin with, then each
 	// reply allows PerReply more and each query that turns late or fails PerTimeout more. Both 0: fixed window.
 	PerReply, PerTimeout int

@@ -43,7 +43,7 @@ func (l *Lookup) survey() survey {
 		case late:
 			v.late++
 		case unasked:
-			if v.next >= 0 {
+			if v.next >= 0 && (!l.cfg.Stack || int(l.order[i]) < v.next) {
 				continue
 			}
 			r := l.rivals(c, int(l.order[i]))
