@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/dhtkit/dhtkit/krpc"
@@ -15,29 +16,51 @@ import (
 // libtorrents are real libtorrent sessions; py/libtorrent_nodes.py describes what they do.
 type libtorrents struct{ *script }
 
-// startLibtorrents starts sessions, session i on 127.net.i.1.
-func startLibtorrents(t *testing.T, net, nodes int, bootstrap string) libtorrents {
+// startLibtorrents starts sessions that join through nodes at bootstrap, each listening on one of interfaces (for more than
+// one address: with commas between). flags are more of the script's.
+func startLibtorrents(t *testing.T, interfaces, bootstrap []string, flags ...string) libtorrents {
 	t.Helper()
-	args := []string{"-B", filepath.Join("py", "libtorrent_nodes.py"), "--bootstrap", bootstrap, "--listen"} // -B: leaves no files
-	for i := range nodes {
-		args = append(args, fmt.Sprintf("127.%d.%d.1:0", net, i))
-	}
-	lt := libtorrents{startScript(t, needLibtorrent(t), args...)}
-	require.Len(t, lt.nodes, nodes)
-	return lt
+	args := []string{"-B", "-Wignore", filepath.Join("py", "libtorrent_nodes.py"), "--listen"} // -B: leaves no files
+	args = slices.Concat(args, interfaces, []string{"--bootstrap"}, bootstrap, flags)
+	return libtorrents{startScript(t, needLibtorrent(t), args...)}
 }
 
-// startMixed starts a network of nodes of ours and of libtorrent's, in which everybody can be found.
+// interfacesOf returns the addresses like "127.72.%d.1" of n sessions, with any port.
+func interfacesOf(hosts string, n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf(hosts, i)+":0")
+	}
+	return all
+}
+
+// startMixed starts a network of nodes of ours on 127.net.i.1 and of libtorrent's on the next net, in which everybody can be
+// found.
 func startMixed(t *testing.T, net, ours, theirs int) ([]*mainline.Node, libtorrents) {
 	t.Helper()
 	our := startOurs(t, fmt.Sprintf("127.%d.%%d.1", net), ours, mainline.Config{})
-	lt := startLibtorrents(t, net+1, theirs, our[0].Addr().String())
-	for i, c := range lt.nodes {
-		addr := netip.MustParseAddrPort(c.Addr)
-		await(t, "our first node knows "+c.Addr, func() bool { return knows(our[0], addr) })
-		await(t, c.Addr+" knows nodes", func() bool { return len(lt.table(t, i)) > 0 })
-	}
+	lt := startLibtorrents(t, interfacesOf(fmt.Sprintf("127.%d.%%d.1", net+1), theirs), []string{our[0].Addr().String()})
+	require.Len(t, lt.nodes, theirs)
+	awaitMixed(t, our[0], lt, theirs)
 	return our, lt
+}
+
+// awaitMixed waits until a node of ours knows all nodes of the sessions, and each of them a few. The sessions look for
+// something meanwhile: whoever takes another id as soon as it learns its address (BEP 42) has to be heard of again.
+func awaitMixed(t *testing.T, our *mainline.Node, lt libtorrents, sessions int) {
+	t.Helper()
+	for i := range sessions {
+		await(t, fmt.Sprintf("our first node knows session %d, which knows nodes", i), func() bool {
+			own, table := lt.itself(t, i), lt.table(t, i)
+			met := func(c contact) bool {
+				return knows(our, netip.MustParseAddrPort(c.Addr)) && slices.ContainsFunc(table, c.sameFamily)
+			}
+			if !slices.ContainsFunc(own, func(c contact) bool { return !met(c) }) {
+				return true
+			}
+			lt.lookup(t, i, krpc.RandomID())
+			return false
+		})
+	}
 }
 
 // announce lets a node announce itself as a peer and returns the addresses of those who took it.
@@ -127,6 +150,22 @@ func (lt libtorrents) sample(t *testing.T, node int, addr string, target krpc.ID
 	t.Helper()
 	lt.do(t, "sample", fields{"node": node, "addr": addr, "target": target.String()}, &result)
 	return result
+}
+
+// itself returns a node's own contact in each family, as it is now.
+func (lt libtorrents) itself(t *testing.T, node int) []contact {
+	t.Helper()
+	var result struct{ Nodes []contact }
+	lt.do(t, "itself", fields{"node": node}, &result)
+	return result.Nodes
+}
+
+// external returns the addresses that others have told a node it has, if that changed something.
+func (lt libtorrents) external(t *testing.T, node int) []string {
+	t.Helper()
+	var result struct{ Addrs []string }
+	lt.do(t, "external", fields{"node": node}, &result)
+	return result.Addrs
 }
 
 // A packet is a DHT datagram that a libtorrent node sent or received.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -13,21 +14,28 @@ import (
 // insideEnv holds the name of the test that a process was started for.
 const insideEnv = "DHTKIT_INTEROP_INSIDE"
 
-// isolated lets a test run in a network namespace of its own, which has loopback only, but to which all addresses of IPv4
-// belong: programs that shun 127.0.0.0/8 can be given addresses that look public, and still no packet leaves. There
-// isolated returns true. In the ordinary process it starts the test binary once more for this test, in a process whose
+// isolated lets a test run in a network namespace of its own, which has loopback only, but to which all addresses belong:
+// programs that shun 127.0.0.0/8 can be given addresses that look public, and still no packet leaves. There isolated
+// returns true. In the ordinary process it starts the test binary once more for this test, in a process whose
 // end is the end of all that it has started, waits for what comes of it, and returns false.
 func isolated(t *testing.T) bool {
 	t.Helper()
 	ip := needProgram(t, "ip", "iproute2")
 	if os.Getenv(insideEnv) == t.Name() {
-		for _, args := range [][]string{{"link", "set", "lo", "up"}, {"route", "add", "local", "0.0.0.0/0", "dev", "lo"}} {
-			out, err := exec.Command(ip, args...).CombinedOutput()
-			require.NoError(t, err, "ip %v: %s", args, out)
+		for _, args := range []string{"link set lo up", "route add local 0.0.0.0/0 dev lo", "-6 route add local 2000::/3 dev lo"} {
+			out, err := exec.Command(ip, strings.Fields(args)...).CombinedOutput()
+			require.NoError(t, err, "ip %s: %s", args, out)
 		}
+		require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/ip_nonlocal_bind", []byte("1"), 0))
 		return true
 	}
+	startIsolated(t)
+	return false
+}
 
+// startIsolated runs a test in its namespace.
+func startIsolated(t *testing.T) {
+	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
@@ -46,5 +54,4 @@ func isolated(t *testing.T) bool {
 	}
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "--- PASS: "+t.Name()+" ")
-	return false
 }

@@ -16,26 +16,32 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startOurs starts nodes of ours in this process, node i on an address like "127.71.%d.1". They join through the first and
-// through cfg.Bootstrap, one after the other. Their ids depend on hosts and i only.
-func startOurs(t *testing.T, hosts string, nodes int, cfg mainline.Config) []*mainline.Node {
+// startOurs starts nodes of ours in this process, node i on an address like "127.71.%d.1" (and on one for each of more).
+// They join through the first and through cfg.Bootstrap, one after the other. Their ids depend on hosts and i only.
+func startOurs(t *testing.T, hosts string, nodes int, cfg mainline.Config, more ...string) []*mainline.Node {
 	t.Helper()
 	cfg.Private = true
 	cfg.Bootstrap = slices.Clone(cfg.Bootstrap)
 	var ours []*mainline.Node
 	for i := range nodes {
-		host := fmt.Sprintf(hosts, i)
-		cfg.ID = sha1.Sum([]byte("dhtkit interop " + host))
-		n, err := mainline.Listen(host+":0", cfg)
+		addr := fmt.Sprintf(hosts, i) + ":0"
+		var others []string
+		for _, hosts := range more {
+			others = append(others, fmt.Sprintf(hosts, i)+":0")
+		}
+		cfg.ID = sha1.Sum([]byte("dhtkit interop " + addr))
+		n, err := mainline.Listen(addr, cfg, others...)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, n.Close()) })
 		ours = append(ours, n)
-		if i == 0 {
-			cfg.Bootstrap = append(cfg.Bootstrap, n.Addr().String())
-			continue
+		for _, e := range n.Endpoints() {
+			if i == 0 {
+				cfg.Bootstrap = append(cfg.Bootstrap, e.Addr().String())
+				continue
+			}
+			require.NoError(t, n.Ready(limited(t)))
+			await(t, "our first node knows the others", func() bool { return knows(ours[0], e.Addr()) })
 		}
-		require.NoError(t, n.Ready(limited(t)))
-		await(t, "our first node knows the others", func() bool { return knows(ours[0], n.Addr()) })
 	}
 	return ours
 }
@@ -72,15 +78,22 @@ func announceFrom(t *testing.T, n *mainline.Node, infoHash krpc.ID, port uint16,
 // ask sends a query from a node of ours, which has to be answered with a reply.
 func ask(t *testing.T, n *mainline.Node, addr string, args krpc.Args) *krpc.Reply {
 	t.Helper()
-	reply, err := n.RPC().Query(limited(t), netip.MustParseAddrPort(addr), args)
+	reply, err := endpointFor(n, addr).RPC().Query(limited(t), netip.MustParseAddrPort(addr), args)
 	require.NoError(t, err, "%s %+v", args.Method(), args)
 	return reply
+}
+
+// endpointFor returns the endpoint that can reach addr.
+func endpointFor(n *mainline.Node, addr string) *mainline.Endpoint {
+	all := n.Endpoints()
+	v6 := netip.MustParseAddrPort(addr).Addr().Is6()
+	return all[slices.IndexFunc(all, func(e *mainline.Endpoint) bool { return e.IPv6() == v6 })]
 }
 
 // refused sends a query from a node of ours, which has to be answered with an error, and returns that.
 func refused(t *testing.T, n *mainline.Node, addr string, args krpc.Args) *krpc.Error {
 	t.Helper()
-	_, err := n.RPC().Query(limited(t), netip.MustParseAddrPort(addr), args)
+	_, err := endpointFor(n, addr).RPC().Query(limited(t), netip.MustParseAddrPort(addr), args)
 	refusal, ok := errors.AsType[*krpc.Error](err)
 	require.True(t, ok, "%s %+v: %v", args.Method(), args, err)
 	return refusal

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"os/exec"
 	"testing"
 
@@ -17,6 +18,11 @@ import (
 type contact struct {
 	Addr string `json:"addr"` // "ip:port"
 	ID   string `json:"id"`   // hex
+}
+
+// sameFamily reports whether both are nodes of IPv4, or both of IPv6.
+func (c contact) sameFamily(o contact) bool {
+	return netip.MustParseAddrPort(c.Addr).Addr().Is4() == netip.MustParseAddrPort(o.Addr).Addr().Is4()
 }
 
 // A script is a running script of interop/js or interop/py; js/lines.mjs describes how one talks to it.

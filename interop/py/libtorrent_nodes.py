@@ -1,9 +1,9 @@
 """Starts real libtorrent sessions and puts their DHT nodes at a Go test's disposal.
 
-    python3 libtorrent_nodes.py --listen 127.70.0.1:0 127.70.1.1:0,[::1]:0 ... [--bootstrap 127.1.2.3:4000] [--as-is]
+    python3 libtorrent_nodes.py --listen 127.70.0.1:0 127.70.1.1:0,[::1]:0 ... [--bootstrap 127.1.2.3:4000 ...] [--as-is]
 
 Each --listen is a session; with an address of each family it has a DHT node in each. The first session
-joins through the bootstrap address (or nobody), the others through the first, too. With --as-is the DHT's
+joins through the bootstrap addresses (or nobody), the others through the first, too. With --as-is the DHT's
 settings stay as libtorrent ships them; without, nodes may share addresses, and none is limited to a pace.
 The first line of output is {"ready": [{"addr", "id"}, ...]}, a node for each address; node i below is
 session i. Byte strings are hex.
@@ -17,6 +17,7 @@ session i. Byte strings are hex.
     get_signed    {node, key, salt}                 -> {found, value, itemSeq, sig}
     sample        {node, addr, target}              -> {samples, num, interval, nodes: [{addr, id}]}
     table         {node}                            -> {nodes: [{addr, id}]}  of its routing tables
+    itself        {node}                            -> {nodes: [{addr, id}]}  its own address and id, in each family
     packets       {node}                            -> {packets: [{out, addr, data}]}  DHT datagrams since the last call
     external      {node}                            -> {addrs: [ip, ...]}     own addresses, as agreed with others
     quit
@@ -27,6 +28,7 @@ other value.
 
 import argparse
 import hashlib
+import ipaddress
 import os
 import re
 import tempfile
@@ -67,9 +69,9 @@ class Node:
             **({} if as_is else LOCAL),
         })
         self.families = listen.count(",") + 1
-        self.addrs, self.ids = [], []  # of its DHT nodes, in the order of listen
+        self.addrs = []  # of its DHT nodes, in the order of listen
         self.packets = []  # (out, address, datagram)
-        self.walks = {}  # info hash: the numbers of the lookups that run for it
+        self.walks = {}  # info hash: the numbers of the lookups that run for it, one in each family
         self.done = {}  # info hash: how many lookups have ended
         self.external = []
         self.heard = []  # (kind, what it told) of the other alerts; each command clears it before it asks
@@ -93,14 +95,19 @@ class Node:
     def log(self, text):
         """Follows lookups, of which libtorrent tells nothing but in its log."""
         if started := re.match(r"\[(\d+)\] NEW target: (\w+)", text):
-            self.walks.setdefault(started[2], set()).add(started[1])
-        elif ended := re.match(r"\[(\d+)\] COMPLETED", text):
+            self.walks.setdefault(started[2], []).append(started[1])
+        elif ended := re.match(r"\[(\d+)\] COMPLETED .*type: get_peers", text):
             for target, numbers in self.walks.items():
                 if ended[1] in numbers:
                     numbers.remove(ended[1])
                     self.done[target] = self.done.get(target, 0) + 1
-        elif born := re.match(r"starting .* with node id: (\w+)", text):
-            self.ids.append(born[1])
+
+    def contacts(self):
+        """Returns its DHT nodes with their ids of now: an id changes with the external address (BEP 42)."""
+        states = (self.session.dht_state() or {}).get(b"node-id", [])  # each an id and an address
+        ids = {str(ipaddress.ip_address(state[20:])): state[:20].hex() for state in states}
+        pairs = [(addr, ids.get(addr.rsplit(":", 1)[0].strip("[]"))) for addr in self.addrs]
+        return [{"addr": addr, "id": own} for addr, own in pairs if own]
 
     def walked(self, target):
         """Waits until a lookup has ended in each family, and forgets it."""
@@ -261,10 +268,15 @@ def sample(node, addr, target):
 
 def table(node):
     n, found = nodes[node], []
-    for own in n.ids:
-        start = lambda: n.session.dht_live_nodes(sha1(own))
-        found += (yield from n.ask("dht_live_nodes", start, lambda told: told["of"] == own))["nodes"]
+    for own in n.contacts():
+        start = lambda: n.session.dht_live_nodes(sha1(own["id"]))
+        found += (yield from n.ask("dht_live_nodes", start, lambda told: told["of"] == own["id"]))["nodes"]
     return {"nodes": found}
+
+
+def itself(node):
+    yield from ()
+    return {"nodes": nodes[node].contacts()}
 
 
 def packets(node):
@@ -289,16 +301,16 @@ def begin(listen, bootstrap, as_is, folder):
     for interfaces in listen:
         node = Node(interfaces, bootstrap, as_is, folder)
         nodes.append(node)
-        while len(node.addrs) < node.families or len(node.ids) < node.families:
+        while len(node.contacts()) < node.families:
             time.sleep(lines.PACE)  # wait_for_alert crashes now and then
             pump()
         if node is nodes[0]:
             bootstrap = bootstrap + node.addrs
-    return [{"addr": addr, "id": own} for node in nodes for addr, own in zip(node.addrs, node.ids)]
+    return [contact for node in nodes for contact in node.contacts()]
 
 
 nodes = []
-commands = [announce, seed, lookup, put, put_signed, get, get_signed, sample, table, packets, external]
+commands = [announce, seed, lookup, put, put_signed, get, get_signed, sample, table, itself, packets, external]
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
