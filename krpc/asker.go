@@ -17,6 +17,7 @@ type Asker struct {
 	rpc   *RPC
 	cfg   askerConfig
 	group *socket.Group
+	shy   bool // who answers does not enter the table for that, see upkeep.end
 	anyID bool // a node may answer under another id than the one it is known by
 
 	mu       sync.Mutex     // guards what follows; taken after the RPC's lock
@@ -190,7 +191,7 @@ func (a *Asker) eventLocked(ev socket.Event) routing.Event[*Reply] {
 		if a.anyID {
 			n.Key = routing.Key{}
 		}
-		out.Reply, out.Err = a.rpc.replyLocked(n, ev)
+		out.Reply, out.Err = a.rpc.replyLocked(n, ev, a.shy)
 	case socket.Timeout:
 		a.rpc.failedLocked(n, ev.At)
 		out.Err = ErrTimeout
@@ -221,8 +222,8 @@ func (r *RPC) failedLocked(n routing.Node, now time.Time) {
 	}
 }
 
-// replyLocked reads the answer of n, and lets the table know.
-func (r *RPC) replyLocked(n routing.Node, ev socket.Event) (*Reply, error) {
+// replyLocked reads the answer of n, and lets the table know; shy: only if it is in there.
+func (r *RPC) replyLocked(n routing.Node, ev socket.Event, shy bool) (*Reply, error) {
 	m, err := Parse(ev.Payload)
 	if err != nil {
 		r.counts.BadReplies++
@@ -248,7 +249,9 @@ func (r *RPC) replyLocked(n routing.Node, ev socket.Event) (*Reply, error) {
 		r.table.Remove(from)
 		return nil, ErrBanned
 	}
-	r.answeredLocked(from, ev)
+	if !shy || r.table.Knows(from) {
+		r.answeredLocked(from, ev.RTT, ev.At)
+	}
 	return &Reply{Message: m.Clone(), From: from, RTT: ev.RTT, idLen: r.cfg.IDLen, v6: r.v6}, nil
 }
 
@@ -263,12 +266,12 @@ func (r *RPC) addressLocked(m *Message, ev socket.Event) {
 	}
 }
 
-func (r *RPC) answeredLocked(n routing.Node, ev socket.Event) {
+func (r *RPC) answeredLocked(n routing.Node, rtt time.Duration, at time.Time) {
 	if n.Key.IsZero() {
 		return
 	}
 	before := r.table.Len()
-	if r.table.Answered(n, ev.RTT, ev.At) && r.table.Len() > before && r.cfg.OnNode != nil {
+	if r.table.Answered(n, rtt, at) && r.table.Len() > before && r.cfg.OnNode != nil {
 		r.cfg.OnNode(n)
 	}
 	r.up.wakeLocked()

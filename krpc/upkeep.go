@@ -236,6 +236,7 @@ func (u *upkeep) begin(target routing.Key, join bool, addrs []netip.AddrPort) {
 		background: !join,
 		onEvent:    func(ev socket.Event) bool { return u.onWalk(a, ev) },
 	})
+	a.shy = !join && !r.cfg.Private
 	profile := routing.LookupConfig{}
 	if !join {
 		profile = routing.Economy()
@@ -269,9 +270,15 @@ func findNode(target routing.Key, idLen int, both bool) Args {
 	return args
 }
 
-// end closes the walk in progress and begins the next.
+// end closes the walk in progress and begins the next. Of the nodes that a refresh meets on a public network only the closest
+// that it finds enter the table: on the way there more are liars, who name each other and are always there, than elsewhere.
 func (u *upkeep) end() {
 	answered := u.walk.Stats().Answered
+	if u.asker.shy {
+		for _, r := range u.walk.ClosestReplies() {
+			u.rpc.answeredLocked(r.From, r.RTT, u.rpc.sock.Now())
+		}
+	}
 	u.asker.Close()
 	u.walk, u.asker = nil, nil
 	if u.joining {

@@ -67,6 +67,8 @@ type bucket struct {
 	heads   []uint64 // first 64 bits of each live key, parallel to live: what is searched
 	live    []entry
 	cache   []entry
+	haste   uint8         // its refresh comes early, see RefreshAll
+	held    int           // nodes it had at the last refresh
 	touched time.Duration // a node was added or replaced, or one answered a query that was no ping of ours
 }
 

@@ -26,9 +26,9 @@ type Config struct {
 	GoodFor      time.Duration // an entry silent for longer is questionable and pinged; 0 means 15 min (BEP 5)
 	RefreshAfter time.Duration // a bucket untouched for longer is refreshed; 0 means 15 min (BEP 5)
 
-	// VerifyDelay is how long a node that only sent us something must have been silent before it is pinged: by then a
-	// NAT has forgotten us, so only reachable nodes pass. One that does not fall silent is pinged after four times as long.
-	// 0 means 90 s. Negative: at once and without pacing, for networks without strangers.
+	// VerifyDelay is how long after it first sent us something a node is pinged: by then a NAT has forgotten us, unless it
+	// keeps talking to us, so only reachable nodes pass. 0 means 90 s. Negative: at once and without pacing, for networks
+	// without strangers.
 	VerifyDelay time.Duration
 
 	MaxFails   int // queries failed in a row that remove an entry; 0 means 3

@@ -19,6 +19,7 @@ type Task struct {
 
 // Ours: how fast a table may cause queries.
 const (
+	joinHaste    = 6                      // refreshes of a bucket after a join are so many times twice as frequent
 	pingsPerCall = 8                      // pings handed out by one call of Due
 	retryAfter   = 30 * time.Second       // an unsettled or failed ping is repeated
 	callSpacing  = time.Second            // wait before the rest when a call's pings are used up
@@ -135,8 +136,7 @@ func (r *round) verify(depth int) {
 }
 
 // candidate returns which candidate to ping first, or -1: one that has answered before, then a preferred one, then the one
-// heard last; none before its VerifyDelay has passed, or four times that if it never falls silent. In a full bucket it must be
-// one the bucket would split for.
+// heard last; none before its VerifyDelay has passed. In a full bucket it must be one the bucket would split for.
 func (r *round) candidate(depth int, full bool) int {
 	b, best := &r.buckets[depth], -1
 	for i := range b.cache {
@@ -144,7 +144,7 @@ func (r *round) candidate(depth int, full bool) int {
 		if c.flags&pinged != 0 && r.at < c.asked+retryAfter || full && !r.splittable(depth, &c.key) {
 			continue
 		}
-		if due := min(c.seen, c.asked+3*r.cfg.VerifyDelay) + r.cfg.VerifyDelay; !c.verified() && due > r.at {
+		if due := c.asked + r.cfg.VerifyDelay; !c.verified() && due > r.at {
 			r.by(due)
 			continue
 		}
@@ -163,7 +163,7 @@ func (r *round) refresh() {
 	}
 	for depth := len(r.buckets) - 1; depth >= 0; depth-- {
 		b := &r.buckets[depth]
-		due := b.touched + r.cfg.RefreshAfter
+		due := b.touched + r.refreshAfter(depth)
 		if due <= r.at && r.at < r.nextRefresh {
 			r.by(r.nextRefresh)
 			continue
@@ -172,10 +172,36 @@ func (r *round) refresh() {
 			r.tasks = append(r.tasks, Task{Kind: Refresh, Target: r.targetIn(depth)})
 			b.touched = r.at
 			r.nextRefresh = r.at + r.cfg.RefreshAfter/64
-			due = r.at + r.cfg.RefreshAfter
+			b.hurry(r.full(depth))
+			due = r.at + r.refreshAfter(depth)
 		}
 		r.by(due)
 	}
+}
+
+// hurry notes a refresh of a bucket that fills after a join: there is less haste with each that comes after one that brought
+// nobody, and none once it is full.
+func (b *bucket) hurry(full bool) {
+	switch {
+	case full:
+		b.haste = 0
+	case b.haste > 0 && len(b.live) <= b.held:
+		b.haste--
+	}
+	b.held = len(b.live)
+}
+
+// refreshAfter returns how long a bucket may be left alone: less, after a join, while it has room.
+func (t *Table) refreshAfter(depth int) time.Duration {
+	if t.full(depth) {
+		return t.cfg.RefreshAfter
+	}
+	return t.cfg.RefreshAfter >> t.buckets[depth].haste
+}
+
+// full reports whether a bucket takes nobody more: the home bucket may split.
+func (t *Table) full(depth int) bool {
+	return depth < len(t.buckets)-1 && len(t.buckets[depth].live) >= t.cfg.capacity(depth)
 }
 
 // targetIn draws a key that belongs into the bucket at depth.
@@ -193,10 +219,12 @@ func (r *round) targetIn(depth int) Key {
 func (t *Table) Next() time.Time { return t.epoch.Add(t.wake) }
 
 // RefreshAll makes a lookup due in every bucket, as after joining (BEP 5): Due hands them out one by one, 1/64 of
-// RefreshAfter apart.
+// RefreshAfter apart. In buckets that have room others follow as quickly while they bring somebody, and then each after
+// twice as long as the one before.
 func (t *Table) RefreshAll() {
 	for i := range t.buckets {
-		t.buckets[i].touched = -t.cfg.RefreshAfter
+		b := &t.buckets[i]
+		b.touched, b.haste, b.held = -t.cfg.RefreshAfter, joinHaste, -1
 	}
 	t.wake = 0
 }

@@ -102,7 +102,7 @@ func (t *Table) splittable(depth int, k *Key) bool {
 func (t *Table) split(at time.Duration) {
 	depth := len(t.buckets) - 1
 	old := t.buckets[depth]
-	far, home := bucket{touched: old.touched}, bucket{touched: at}
+	far, home := bucket{touched: old.touched, haste: old.haste, held: -1}, bucket{touched: at, haste: old.haste, held: -1}
 	side := func(k *Key) *bucket {
 		if CommonBits(t.self, *k) > depth {
 			return &home

@@ -274,11 +274,12 @@ func (l *Lookup) Forget(n Node) {
 	l.stale = true
 }
 
-// Done reports whether the lookup is over.
+// Done reports whether the lookup is over. It waits for the seeds that were asked until they are late: the one that answers
+// first may be there to lead us to its friends.
 func (l *Lookup) Done() bool {
 	v := l.survey()
 	spent := l.queries >= l.cfg.MaxQueries
-	if v.outstanding > 0 || v.sounding > 0 || !spent && (v.next >= 0 || v.sound >= 0 || v.seed >= 0 || v.held) {
+	if v.outstanding > 0 || v.sounding > 0 || slices.ContainsFunc(l.seeds, func(s seed) bool { return s.state == asked }) || !spent && (v.next >= 0 || v.sound >= 0 || v.seed >= 0 || v.held) {
 		return false
 	}
 	if l.cfg.Stack && l.flying > 0 {

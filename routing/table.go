@@ -218,6 +218,17 @@ func (t *Table) Remove(n Node) {
 	}
 }
 
+// Knows reports whether n, under this id and address, is an entry or a candidate.
+func (t *Table) Knows(n Node) bool {
+	n = n.unmapped()
+	b := &t.buckets[t.depth(&n.Key)]
+	if i := b.find(&n.Key); i >= 0 {
+		return b.live[i].node() == n
+	}
+	i := b.findCached(&n.Key)
+	return i >= 0 && b.cache[i].node() == n
+}
+
 // Changed tells that n answered under an id that it was not asked under: what is known at its address and port under other
 // ids goes. n itself does not come.
 func (t *Table) Changed(n Node) {
@@ -299,14 +310,16 @@ func (t *Table) contact(e *entry) Contact {
 func (t *Table) Rebase(self Key, now time.Time) {
 	at := t.at(now)
 	var live, waiting []entry
+	var haste uint8
 	for i := range t.buckets {
+		haste = max(haste, t.buckets[i].haste)
 		live = append(live, t.buckets[i].live...)
 		waiting = append(waiting, t.buckets[i].cache...)
 	}
 	slices.SortStableFunc(live, func(a, b entry) int { return cmp.Compare(a.fails, b.fails) })
 	full, member := t.cfg.OnFull, t.cfg.OnMember
 	t.cfg.OnFull, t.cfg.OnMember = nil, nil
-	t.self, t.buckets = self, []bucket{{touched: at}}
+	t.self, t.buckets = self, []bucket{{touched: at, haste: haste, held: -1}}
 	for _, e := range live {
 		if e.key != self {
 			t.insert(e, at)
