@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/dhtkit/dhtkit/internal/simnet/sim"
@@ -48,10 +49,10 @@ func (h *host) Receive(now time.Duration, to, from sim.Node, payload []byte) {
 	h.served++
 	id := s.ID(to)
 	head := krpc.Header{IP: sim.Addr(from)}
-	if s.cfg.Liars > 0 && s.Lies(to) {
-		h.out = lie(h.out[:0], s.cfg.Lie, &m, to, id, s.about(drawLiar, to)^h.engine.Draw(), head)
-	} else {
+	if s.cfg.Liars == 0 || s.cfg.Lie == Clique || !s.Lies(to) {
 		h.out = h.answer(h.out[:0], &m, to, id, head)
+	} else {
+		h.out = lie(h.out[:0], s.cfg.Lie, &m, to, id, s.about(drawLiar, to)^h.engine.Draw(), head)
 	}
 	if len(h.out) > 0 {
 		h.engine.Send(to, from, h.out)
@@ -73,7 +74,11 @@ func (h *host) answer(dst []byte, m *krpc.Message, n sim.Node, id krpc.ID, head 
 		h.reply.Token = nil
 	}
 	h.reply.WantNodes = true
-	h.reply.Nodes = h.contacts(n, krpc.IDOf(target))
+	if s := h.swarm; s.cfg.Liars > 0 && s.cfg.Lie == Clique && s.Lies(n) {
+		h.reply.Nodes = h.clique(krpc.IDOf(target))
+	} else {
+		h.reply.Nodes = h.contacts(n, krpc.IDOf(target))
+	}
 	return krpc.AppendResponse(dst, m.TID(), id[:], &h.reply, head)
 }
 
@@ -92,6 +97,25 @@ func (h *host) contacts(n sim.Node, target krpc.ID) []routing.Node {
 		h.nodes = append(h.nodes, routing.Node{Key: s.ID(c).Key(), Addr: sim.Addr(c)})
 	}
 	return h.nodes
+}
+
+// clique returns the liars nearest to a target.
+func (h *host) clique(target krpc.ID) []routing.Node {
+	s, key := h.swarm, target.Key()
+	for shared := bits.Len(uint(s.Len())); ; shared-- {
+		lo, hi := s.Around(target, shared)
+		h.nodes = h.nodes[:0]
+		for n := lo; n < hi; n++ {
+			if s.Alive(n) && s.Lies(n) {
+				h.nodes = append(h.nodes, routing.Node{Key: s.ID(n).Key(), Addr: sim.Addr(n)})
+			}
+		}
+		if len(h.nodes) >= s.cfg.K || shared <= 0 {
+			break
+		}
+	}
+	slices.SortFunc(h.nodes, func(a, b routing.Node) int { return routing.CompareDistance(key, a.Key, b.Key) })
+	return h.nodes[:min(len(h.nodes), s.cfg.K)]
 }
 
 // decoy invents a contact in the place of c: as near to the target, where nobody is.

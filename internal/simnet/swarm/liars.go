@@ -19,6 +19,7 @@ const (
 	Flood               // names contacts nearer to the target than anybody, all of them neighbours in its own /24
 	Mirror              // names nobody but the one who asks
 	Garbage             // answers with bytes that are no message
+	Clique              // answers well and names the liars nearest to the target, who do the same; of a Swarm only
 )
 
 // Lies reports whether a node is one of Config.Liars.
