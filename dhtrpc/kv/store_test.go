@@ -197,6 +197,25 @@ func TestSetAtOnce(t *testing.T) {
 	})
 }
 
+// Numbers only rise, and an older version that is done later does not take the place of a newer one.
+func TestOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLab(t, 1, Config{}, simnet.Config{}).stores[0]
+		before := s.nextSeq(0)
+		for range 3 {
+			next := s.nextSeq(0)
+			require.Greater(t, next, before)
+			before = next
+		}
+		require.Equal(t, before+100, s.nextSeq(before+99))
+		key := Owned(alice.Public().(ed25519.PublicKey), "x")
+		for _, seq := range []uint64{2, 1} {
+			s.keep(signed(t, KindOwned, alice, "x", seq, "x"))
+		}
+		require.EqualValues(t, 2, s.own.items[key.Target()].rec.Seq)
+	})
+}
+
 // Two want a name at the same moment: one of them gets it, and the other hears so or learns it when it puts its own anew.
 func TestNameAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
