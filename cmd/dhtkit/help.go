@@ -154,6 +154,8 @@ never renamed within a schema number.
   profile  a way to look up and what it costs (sim lookup): times, queries, recall; hash of all packets
   growth   likewise in a network of one size (sim growth), queries_per_doubling since the size before
   point    of a curve: coverage over queries (sim crawl), state of the network after an interval (sim churn)
+  policy   figures of a way to look up (sim rpc)
+  network  what the nodes of a simulated network cost, and how stale their tables are (sim rpc)
   crawl    what a simulated crawl came to: coverage, queries_per_node
   estimate how many nodes there are, after each lookup (size, sim size): nodes, low, high (95 %), method
   size     what a simulated estimate came to: reachable (the truth), error, covered

@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "rewrite the help texts under testdata")
 var helps = []string{
 	"", "peers", "announce", "scrape", "get", "put", "sample", "find", "ping", "query", "crawl", "size", "node", "doctor", "version",
 	"rpc", "rpc bootstrap", "rpc node", "rpc testnet", "rpc call", "rpc lookup", "rpc set", "rpc get", "rpc status",
-	"sim", "sim lookup", "sim crawl", "sim size", "sim growth", "sim churn",
+	"sim", "sim lookup", "sim crawl", "sim size", "sim growth", "sim churn", "sim rpc",
 	"exit-codes", "environment", "records", "politeness",
 }
 

@@ -90,7 +90,8 @@ func (a *app) simCommand() *cobra.Command {
   dhtkit sim crawl --nodes 1000000 --svg crawl.svg
   dhtkit sim size --dead 0.6
   dhtkit sim growth
-  dhtkit sim churn --nodes 1000 --hours 6`,
+  dhtkit sim churn --nodes 1000 --hours 6
+  dhtkit sim rpc --dead 0.2                       # lookups in a network of dht-rpc`,
 		Long: `Runs this program's lookups, crawls and nodes in a simulated network: no packet leaves the process, time is virtual, and
 equal seeds give equal results, down to the hash of all packets.
 
@@ -107,7 +108,7 @@ routing tables of which a share (--dead) answers no more.`,
 			return ended(exitUsage)
 		},
 	}
-	cmd.AddCommand(a.simLookupCommand(), a.simCrawlCommand(), a.simSizeCommand(), a.simGrowthCommand(), a.simChurnCommand())
+	cmd.AddCommand(a.simLookupCommand(), a.simCrawlCommand(), a.simSizeCommand(), a.simGrowthCommand(), a.simChurnCommand(), a.simRPCCommand())
 	return cmd
 }
 

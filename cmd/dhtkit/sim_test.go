@@ -30,6 +30,7 @@ var smallRuns = []struct {
 	{"sim size --nodes 3000 --lookups 4", `^ *\d+ +\d+ +\d+ +\d+ +[-+]\d+\.\d\d +(yes|no) [01]\.\d{4} +\d+ +\d+ [0-9a-f]{16}$`, 1, "size"},
 	{"sim growth --nodes 1000 --from 100 --lookups 4", `^fast +\d+ +\d+\.\d\d +\d+\.\d\d +(-|[-+]\d+\.\d\d) +\d+ +\d+ +[01]\.\d{3} [0-9a-f]{16}$`, 3, "growth"},
 	{"sim churn --nodes 12 --hours 0.5 --boot 5m", `^ *\d+ +\d+ +\d+\.\d +[01]\.\d{3} +\d+\.\d +\d+ +\d+ +(-|\d+) +(-|[01]\.\d{3})$`, 4, "point"},
+	{"sim rpc --nodes 60 --lookups 5", `^(fast|thorough|original) +[01]\.\d{4} +[01]\.\d{4} +\d+ +\d+ +\d+ +\d+\.\d +\d+\.\d +0\.\d{3}$`, 3, "policy"},
 }
 
 func TestSimPlain(t *testing.T) {
@@ -289,6 +290,11 @@ func TestBadSim(t *testing.T) {
 		{"sim churn --return 2", []string{"--return 2"}},
 		{"sim churn --nat 1", []string{"--nat 1"}},
 		{"sim churn --probes -1", []string{"--probes -1"}},
+		{"sim rpc --nodes 49", []string{"--nodes 49", "50.."}},
+		{"sim rpc --dead NaN", []string{"--dead NaN"}},
+		{"sim rpc --dead 0.95", []string{"--dead 0.95", "0.9"}},
+		{"sim rpc --lookups 0", []string{"--lookups 0"}},
+		{"sim rpc --policy best", []string{`"best"`, "original"}},
 		{"sim churn --profile all", []string{"--profile all"}},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -9,7 +9,7 @@
 //
 // RunLookups and RunCrawl send one observer into a procedural swarm, of up to ten million nodes. RunFleet lets thousands
 // of full nodes live together: they join, look up, leave, crash. Fleet is the host of full nodes for experiments of one's
-// own.
+// own. RunRPC looks up in a network of full dht-rpc nodes (dhtrpc.Node), our way and the original's.
 //
 // The observer is a well connected node in Europe. Runs with equal configurations give equal results, and equal trace
 // hashes. A run is single-threaded; run several seeds side by side.

@@ -37,7 +37,7 @@ func TestRPCLookups(t *testing.T) {
 	}
 	run := lab.RPCRun{Nodes: nodes, Dead: 0.2, Seed: 1, Lookups: nodes / 10, Policies: lab.RPCPolicies}
 	before, most := runtime.NumGoroutine(), 0
-	run.Progress = func(string, int, int) { most = max(most, runtime.NumGoroutine()) }
+	run.Progress = func(int, int) { most = max(most, runtime.NumGoroutine()) }
 	res := runRPC(t, run)
 	require.LessOrEqual(t, most, before+2, "nodes have no goroutines")
 	t.Logf("boot %v, %v a virtual minute, %.0f bytes a node, %v a packet; table %.1f, %.1f %% dead at first, %.1f %% in the end; lookups %v",

@@ -62,7 +62,7 @@ func (r *rpcRun) lookup(policy int, target dhtrpc.ID) {
 		r.fleet.ships[at].busy = false
 		r.res.Lookups[policy] = append(r.res.Lookups[policy], *out)
 		r.open--
-		r.progress("lookups", r.Lookups*len(r.Policies)-r.open, r.Lookups*len(r.Policies))
+		r.progress(r.Lookups*len(r.Policies) - r.open)
 	}
 	r.fleet.ships[at].busy = true
 	r.fleet.Do(at, func(*dhtrpc.Node) { q.Drive(each, done) })

@@ -14,7 +14,7 @@ type RPCPolicy struct {
 // RPCPolicies are our ways, and that of npm's dht-rpc.
 var RPCPolicies = []RPCPolicy{
 	{"fast", "10 that can matter in flight, adaptive soft deadline", dhtrpc.QueryOptions{}},
-	{"thorough", "the same, waits for slow nodes, and asks the closest for their own neighbours", dhtrpc.QueryOptions{Thorough: true}},
+	{"thorough", "the same, waits for slow nodes, and asks some of the closest for their own neighbours", dhtrpc.QueryOptions{Thorough: true}},
 	{"original", "10 in flight, the last named first, lists read up to the first that is no nearer, 6 attempts of 1 s", dhtrpc.QueryOptions{Original: true}},
 }
 

@@ -26,8 +26,8 @@ type RPCRun struct {
 	Policies []RPCPolicy   // nil: RPCPolicies. Each looks up the same targets, from nodes of its own choice
 	Node     dhtrpc.Config // of all nodes; Mode, Public and Bootstrap are set
 
-	Progress func(phase string, done, of int) // called as the run goes on; nil: not
-	Stop     func() bool                      // asked before each event: true ends the run with the lookups that are over; nil: never
+	Progress func(joined, looked int) // called for each node that has joined and each lookup that is over; nil: not
+	Stop     func() bool              // asked before each event: true ends the run with the lookups that are over; nil: never
 }
 
 // RPCResult is what an RPCRun shows.
@@ -54,7 +54,8 @@ type rpcRun struct {
 	engine *sim.Engine
 	fleet  *RPCFleet
 	alive  []sim.Node
-	open   int // lookups in progress
+	joined int
+	open   int // lookups that are not over
 	draws  uint64
 	res    RPCResult
 	err    error
@@ -139,12 +140,13 @@ func (r *rpcRun) join(n sim.Node) {
 		return
 	}
 	r.alive = append(r.alive, n)
-	r.progress("joined", len(r.alive), r.Nodes)
+	r.joined++
+	r.progress(0)
 }
 
-func (r *rpcRun) progress(phase string, done, of int) {
+func (r *rpcRun) progress(looked int) {
 	if r.Progress != nil {
-		r.Progress(phase, done, of)
+		r.Progress(r.joined, looked)
 	}
 }
 
