@@ -304,3 +304,28 @@ func TestAddNode(t *testing.T) {
 		require.Equal(t, []netip.AddrPort{at(0)}, addrsOf(l.nodes[1].Contacts(0)))
 	})
 }
+
+// Of two nodes that join at the same moment neither may hear of the other: nobody names it before it has answered a ping. They look
+// again at the next tick.
+func TestNodesThatJoinTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, simnet.Config{})
+		for i := range 80 {
+			l.add(i, dhtrpc.Config{})
+			time.Sleep(time.Millisecond)
+		}
+		strangers := func() (count int) {
+			for _, n := range l.nodes {
+				for _, a := range l.nearest(dhtrpc.IDOf(n.Addr()), 4)[1:] {
+					o := l.nodes[slices.IndexFunc(l.nodes, func(o *dhtrpc.Node) bool { return o.Addr() == a })]
+					if !slices.Contains(addrsOf(o.Contacts(0)), n.Addr()) {
+						count++
+					}
+				}
+			}
+			return count
+		}
+		time.Sleep(7 * time.Second)
+		require.Zero(t, strangers())
+	})
+}

@@ -258,8 +258,9 @@ func (n *Node) everyTick(now time.Time) {
 	n.adapt()
 	known := n.table.Len()
 	switch {
-	case known == 0 && u.ticks%emptyRound == 0,
-		known < nodesPerBucket && (u.ticks%smallRound == 0 || u.ticks == u.joinedAt+1),
+	case u.ticks == u.joinedAt+1, // who joined together with us was not named yet
+		known == 0 && u.ticks%emptyRound == 0,
+		known < nodesPerBucket && u.ticks%smallRound == 0,
 		u.ticks-u.lastQuery >= idleRound:
 		u.refreshSoon = true
 	}

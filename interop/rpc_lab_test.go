@@ -66,11 +66,12 @@ type rpcAnswer struct {
 const rpcTimeout = "REQUEST_TIMEOUT"
 
 type rpcQuery struct {
-	command int
-	target  string
-	value   *string
-	commit  bool
-	once    bool // no second attempt at any node
+	command  int
+	target   string
+	value    *string
+	commit   bool
+	once     bool // no second attempt at any node
+	thorough bool // of ours only; commits always are
 }
 
 // An rpcFound is what a query found.

@@ -134,7 +134,7 @@ func (n *rpcOurs) ping(t *testing.T, to string, delay time.Duration, once bool) 
 func (n *rpcOurs) query(t *testing.T, q rpcQuery) (f rpcFound) {
 	t.Helper()
 	target := rpcID(t, q.target)
-	o := dhtrpc.QueryOptions{Thorough: q.commit}
+	o := dhtrpc.QueryOptions{Thorough: q.commit || q.thorough}
 	if q.once {
 		o.Retries = -1
 	}
