@@ -279,7 +279,7 @@ func TestChurn(t *testing.T) {
 			for _, c := range n.Contacts(0) {
 				require.True(t, slices.ContainsFunc(l.nodes, func(o *dhtrpc.Node) bool { return o.Addr() == c.Addr }), "%v is dead", c.Addr)
 			}
-			require.Greater(t, n.Len(), 25)
+			require.Greater(t, n.Len(), 20)
 		}
 		target := dhtrpc.Hash(nil)
 		q := l.nodes[0].FindNode(target, dhtrpc.QueryOptions{Thorough: true})
