@@ -48,6 +48,15 @@ func TestExternalAddressWithLibtorrent(t *testing.T) {
 	target := near(t, theirs.itself(t, 7)[0])
 	require.NotEmpty(t, announceFrom(t, us, target, 7000))
 	require.Equal(t, []string{"20.5.0.1:7000"}, theirs.lookup(t, 3, target))
+
+	strict, err := mainline.Listen("20.5.1.1:0", mainline.Config{Bootstrap: []string{hub[0].Addr().String()}, Secure: mainline.SecureStrict})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, strict.Close()) })
+	stored := announceFrom(t, strict, hub[0].ID(), 7001)
+	require.NotEmpty(t, stored)
+	for _, n := range hub { // whose ids do not suit their addresses
+		require.NotContains(t, stored, n.Addr().String())
+	}
 }
 
 // In the networks of both families, each with nodes of ours and of libtorrent's, peers are found and items stored (BEP 32).
