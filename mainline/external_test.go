@@ -93,7 +93,7 @@ func TestWritesPreferSuitableNodes(t *testing.T) {
 		suitable, others = announce(l.add(mainline.Config{}))
 		require.GreaterOrEqual(t, suitable, 4, "besides the closest")
 		require.LessOrEqual(t, suitable, 8)
-		require.Equal(t, 8, others)
+		require.GreaterOrEqual(t, others, 8, "the closest, and since they stand so close together, all others that answered")
 
 		suitable, others = announce(l.add(mainline.Config{Secure: mainline.SecureStrict}))
 		require.Equal(t, 8, suitable)

@@ -22,8 +22,9 @@ type Lookup struct {
 // part is the lookup of one family, by one endpoint.
 type part struct {
 	*krpc.Lookup
-	end *Endpoint
-	k   int // nodes to find, and to write to
+	end    *Endpoint
+	k      int // nodes to find, and to write to
+	target routing.Key
 }
 
 // Walk prepares a lookup that sends args to nodes ever nearer to target. In each family one endpoint asks: that with the id
@@ -39,7 +40,7 @@ func (n *Node) Walk(target krpc.ID, args krpc.Args, profile routing.LookupConfig
 		if i > 0 {
 			profile.RTTs = nil // the families have their own, a caller's is for one alone
 		}
-		l.parts = append(l.parts, &part{e.rpc.Walk(target.Key(), args, profile), e, profile.K})
+		l.parts = append(l.parts, &part{e.rpc.Walk(target.Key(), args, profile), e, profile.K, target.Key()})
 	}
 	return l
 }

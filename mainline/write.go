@@ -2,6 +2,7 @@ package mainline
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"iter"
 
@@ -32,13 +33,15 @@ func (l *Lookup) Write(args krpc.Tokened) *Write {
 }
 
 // writable returns the nodes to write to: the closest that gave a token, and unless BEP 42 is off so many suitable ones behind
-// them that K are suitable, so that an attacker who stands around the target does not get all.
+// them that K are suitable, so that an attacker who stands around the target does not get all. If there seems to be one, all
+// others that the lookup kept get it, too.
 func (p *part) writable() []krpc.Contact {
 	var to []krpc.Contact
-	suitable := 0
-	for i, c := range krpc.ContactsOf(p.Kept()) {
+	suitable, kept := 0, krpc.ContactsOf(p.Kept())
+	besieged := besieged(p.target, kept, p.k)
+	for i, c := range kept {
 		fits := suits(c.Node)
-		if len(c.Token) == 0 || i >= p.k && (!fits || suitable >= p.k) {
+		if len(c.Token) == 0 || i >= p.k && !besieged && (!fits || suitable >= p.k) {
 			continue
 		}
 		if to = append(to, c); fits {
@@ -46,6 +49,23 @@ func (p *part) writable() []krpc.Contact {
 		}
 	}
 	return to
+}
+
+// crowd is how many times as far as the closest K nodes the next K have to reach for the closest to be nothing special. In a
+// network without attackers they reach twice as far, as a rule. Who wants all K places has to stand nearer than the nearest
+// honest node: then it is eight times as far and more.
+const crowd = 4
+
+// besieged reports whether the k closest nodes stand nearer to the target than chance has it, in front of the others.
+func besieged(target routing.Key, kept []krpc.Contact, k int) bool {
+	if len(kept) <= k {
+		return false
+	}
+	distance := func(c krpc.Contact) uint64 {
+		d := target.Xor(c.Key)
+		return binary.BigEndian.Uint64(d[:8])
+	}
+	return distance(kept[len(kept)-1])/crowd > distance(kept[k-1])
 }
 
 // Replies streams the answers of the nodes that took what was written. The error is last, and comes only if none took it:

@@ -111,7 +111,12 @@ func TestAnyOrderOfEvents(t *testing.T) {
 		case n < 68 && len(running) > 0:
 			running[s.rng.IntN(len(running))]()
 		case n < 69:
-			s.node.RPC().Remove(p.nodesAt(s.rng.IntN(len(p.nodes))))
+			n := p.nodesAt(s.rng.IntN(len(p.nodes)))
+			if s.rng.IntN(3) == 0 {
+				s.node.RPC().Remove(n)
+			} else {
+				s.node.RPC().AddAnswered(n, roundTrip, s.now)
+			}
 		case n < 70 && s.rng.IntN(100) == 0:
 			s.now = s.now.Add(time.Duration(s.rng.Int64N(int64(20 * time.Minute)))) // asleep
 			s.sock().Advance(s.now, s.out)

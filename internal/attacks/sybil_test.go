@@ -37,6 +37,39 @@ func lookups(t *testing.T, s *swarm.Swarm, profile routing.LookupConfig, n int) 
 	return success, hits, res.Summary()
 }
 
+// Row 8: an attacker with nodes in some /24s stands around a hash, nearer than any honest node.
+func TestVerticalSybils(t *testing.T) {
+	net := swarm.Config{Seed: 1, Nodes: size(100_000, 20_000), Skew: 4}
+	run := func(nets int) (holders, full, found float64) {
+		rounds := size(100, 30)
+		res, err := lab.RunVertical(lab.VerticalRun{Swarm: net, Seed: 2, Nets: nets, Bits: 2, Rounds: rounds})
+		require.NoError(t, err)
+		for i, n := range res.Holders {
+			holders += float64(n) / float64(rounds)
+			if n >= 8 {
+				full += 1 / float64(rounds)
+			}
+			if res.Found[i] {
+				found += 1 / float64(rounds)
+			}
+		}
+		t.Logf("%2d nets: %.1f honest nodes take an announcement, at least 8 of them in %.0f %%; %.0f %% find it", nets, holders, 100*full, 100*found)
+		return holders, full, found
+	}
+	holders, _, _ := run(0)
+	require.Less(t, holders, 12., "without an attacker not many are bothered beyond the 8")
+	for _, nets := range []int{1, 2, 4} {
+		holders, _, found := run(nets)
+		require.GreaterOrEqual(t, holders, 8.)
+		require.GreaterOrEqual(t, found, 0.9)
+	}
+	_, full, found := run(8)
+	require.GreaterOrEqual(t, full, 0.9)
+	require.GreaterOrEqual(t, found, 0.95)
+	_, _, found = run(16)
+	require.GreaterOrEqual(t, found, 0.8)
+}
+
 // Row 9: a fifth of all nodes lie, those in our table included.
 func TestHorizontalSybils(t *testing.T) {
 	n := size(150, 30)

@@ -96,7 +96,22 @@ func (h *host) contacts(n sim.Node, target krpc.ID) []routing.Node {
 		}
 		h.nodes = append(h.nodes, routing.Node{Key: s.ID(c).Key(), Addr: sim.Addr(c)})
 	}
+	if len(s.intruders) > 0 {
+		h.intrude(n, target)
+	}
 	return h.nodes
+}
+
+// intrude puts intruders among the contacts that n names, where they are nearer to the target.
+func (h *host) intrude(n sim.Node, target krpc.ID) {
+	k, own, key := len(h.nodes), h.swarm.ID(n).Key(), target.Key()
+	for _, c := range h.swarm.intruders {
+		if lo, hi := h.swarm.ids.bucket(prefixOf(krpc.IDOf(own)), routing.CommonBits(own, c.Key)); int(hi-lo) <= h.swarm.cfg.K {
+			h.nodes = append(h.nodes, c)
+		}
+	}
+	slices.SortFunc(h.nodes, func(a, b routing.Node) int { return routing.CompareDistance(key, a.Key, b.Key) })
+	h.nodes = h.nodes[:min(k, len(h.nodes))]
 }
 
 // clique returns the liars nearest to a target.

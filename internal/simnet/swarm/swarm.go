@@ -8,6 +8,7 @@ import (
 
 	"github.com/dhtkit/dhtkit/internal/simnet/sim"
 	"github.com/dhtkit/dhtkit/krpc"
+	"github.com/dhtkit/dhtkit/routing"
 )
 
 // Config of a Swarm. The zero value of a field means what swarm A has, but for Nodes.
@@ -53,6 +54,8 @@ type Swarm struct {
 	ids  ids
 	dead uint64 // a node whose hash is below this is dead
 	host host
+
+	intruders []routing.Node
 }
 
 // New draws a swarm. Its ids take 8 bytes for each node, dead ones included.
@@ -63,6 +66,10 @@ func New(cfg Config) *Swarm {
 	s.dead = uint64(cfg.Dead * (1 << 63) * 2)
 	return s
 }
+
+// Intrude makes those honest nodes know of nodes that are not part of the swarm in whose buckets there is room for them: that
+// have no more than a bucketful of others as near. They are a host's of the experiment.
+func (s *Swarm) Intrude(nodes []routing.Node) { s.intruders = nodes }
 
 // Purposes of a hash of the seed and a node.
 const (
