@@ -42,6 +42,7 @@ type Config struct {
 	Timeout   time.Duration     // a silent node has failed after this; 0 means 4s
 	Window    int               // queries in flight of the whole node; 0 means 1024
 	Inbound   socket.Inbound    // limits on the queries of strangers; zero means socket.PublicInbound, or none on a private network
+	Terse     bool              // answer at most 3.2 times as long as asked, not 12, whoever has not repeated a token of ours lately
 	Far       []int             // capacities of the far buckets, farthest first; nil means 128, 64, 32, 16 unless ReadOnly; empty means 8 as near ones
 	NoUpkeep  bool              // do not join, ping or refresh: the table lives on what lookups bring
 	OnQuery   func(*krpc.Query) // hears of every query that was answered, after the fact; must not block
@@ -90,6 +91,9 @@ func (c Config) withDefaults() Config {
 // for its table.
 const readOnlyRefresh = 2 * time.Hour
 
+// terse is how many times the length of its query an answer has at most in a terse node: enough for eight nodes.
+const terse = 3.2
+
 func (c Config) rpc() krpc.Config {
 	out := krpc.Config{
 		Bootstrap: c.Bootstrap,
@@ -105,6 +109,9 @@ func (c Config) rpc() krpc.Config {
 	}
 	if c.ReadOnly {
 		out.Table.RefreshAfter = readOnlyRefresh
+	}
+	if c.Terse {
+		out.AmplifyStrangers = terse
 	}
 	if c.Version != "-" {
 		out.Version = []byte(c.Version)
