@@ -1,6 +1,7 @@
 package attacks
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"testing"
@@ -34,11 +35,11 @@ func heapInUse() uint64 {
 // are a tenth.
 func TestStoreExhaustion(t *testing.T) {
 	before := heapInUse()
-	caps := mainline.StoreConfig{PerHash: size(2000, 200), Hashes: size(4000, 400), Total: size(200_000, 20_000)}
+	caps := mainline.StoreConfig{PerHash: size(2000, 200), Hashes: size(4000, 400), Total: size(200_000, 20_000), Rand: rand.New(rand.NewPCG(1, 2))}
 	peers := mainline.NewPeerStore(caps)
 	s := newStage(t, mainline.Config{NoUpkeep: true, Peers: peers, Inbound: socket.Inbound{PerSource: -1}})
 	var honest []krpc.ID
-	for i := range 50 {
+	for i := range size(50, 10) {
 		honest = append(honest, s.id(s.node.ID(), 14))
 		require.True(t, s.announce(stranger(1<<22+i), honest[i]))
 	}

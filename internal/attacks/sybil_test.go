@@ -88,20 +88,21 @@ func TestHorizontalSybils(t *testing.T) {
 // a twentieth of the network.
 func TestEclipseAtStart(t *testing.T) {
 	runs := size(20, 6)
-	honest, table, poor := 0, 0, 0
+	honest, table, poor, worst := 0, 0, 0, 1.
 	for seed := range uint64(runs) {
 		net := swarm.Config{Seed: seed + 1, Nodes: 20_000, Skew: 4, Liars: 0.05}
 		res, err := lab.RunEclipse(lab.EclipseRun{Swarm: net, Honest: 2, Hostile: 2})
 		require.NoError(t, err)
 		require.Greater(t, res.Table, 100)
-		if share := float64(res.Honest) / float64(res.Table); share < 0.9 {
+		share := float64(res.Honest) / float64(res.Table)
+		if worst = min(worst, share); share < 0.9 {
 			poor++
-			require.Greater(t, share, 0.7)
 		}
 		honest, table = honest+res.Honest, table+res.Table
 	}
 	share := float64(honest) / float64(table)
-	t.Logf("%.1f %% of %.0f nodes in a table are honest after ten minutes; in %d of %d runs less than 90 %%", 100*share, float64(table)/float64(runs), poor, runs)
+	t.Logf("%.1f %% of %.0f nodes in a table are honest after ten minutes; in %d of %d runs less than 90 %%, at worst %.1f %%", 100*share, float64(table)/float64(runs), poor, runs, 100*worst)
+	require.Greater(t, worst, 0.7)
 	require.GreaterOrEqual(t, share, 0.9)
 	require.LessOrEqual(t, poor, runs/5)
 }
