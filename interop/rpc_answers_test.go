@@ -85,7 +85,7 @@ func TestRPCRelays(t *testing.T) {
 		b.relayTo(t, c.addr())
 		s.ephemeral = true
 		a := l.node(cast[0], s)
-		got := a.request(t, b.addr(), rpcRequest{command: rpcRelay, target: rpcTarget, value: hexOf("hello"), once: true})
+		got := a.request(t, b.addr(), rpcRequest{command: rpcRelay, target: rpcTarget, value: hexOf("hello")})
 		require.Equal(t, rpcAnswer{
 			From: c.addr(), ID: c.id(), To: got.To, Value: hexOf("relayed"), Closer: []string{}, RTT: got.RTT,
 		}, got)
@@ -95,11 +95,11 @@ func TestRPCRelays(t *testing.T) {
 func TestRPCPings(t *testing.T) {
 	eachRPCCast(t, 2, func(t *testing.T, l *rpcLab, cast []bool) {
 		server, _, client := l.pair(cast[0], cast[1])
-		at := client.ping(t, server.addr(), 0, true)
+		at := client.ping(t, server.addr(), 0, false)
 		require.Equal(t, rpcAnswer{From: server.addr(), ID: server.id(), To: at.To, Closer: []string{}, RTT: at.RTT}, at)
 
 		const delay = 300 * time.Millisecond
-		late := client.ping(t, server.addr(), delay, true)
+		late := client.ping(t, server.addr(), delay, false)
 		require.GreaterOrEqual(t, late.RTT, int(delay.Milliseconds())-1)
 		late.RTT = at.RTT
 		require.Equal(t, at, late)
@@ -111,8 +111,8 @@ func TestRPCDelayTooLong(t *testing.T) {
 	eachRPCCast(t, 2, func(t *testing.T, l *rpcLab, cast []bool) {
 		server := l.node(cast[0], rpcSetting{maxDelay: 50 * time.Millisecond})
 		client := l.node(cast[1], rpcSetting{maxDelay: 100 * time.Millisecond})
-		require.Empty(t, client.ping(t, server.addr(), 50*time.Millisecond, true).Failed)
+		require.Empty(t, client.ping(t, server.addr(), 50*time.Millisecond, false).Failed)
 		require.Equal(t, rpcTimeout, client.ping(t, server.addr(), 60*time.Millisecond, true).Failed)
-		require.NotEqual(t, rpcTimeout, client.ping(t, server.addr(), 101*time.Millisecond, true).Failed)
+		require.NotEqual(t, rpcTimeout, client.ping(t, server.addr(), 101*time.Millisecond, false).Failed)
 	})
 }

@@ -87,7 +87,8 @@ type rpcFound struct {
 type rpcLab struct {
 	t    *testing.T
 	npm  *script
-	host string // of its own, so that ports chosen here stay free
+	host string // of its own
+	port int    // the next one to choose: of those that systems do not give to who wants any
 }
 
 var rpcLabs atomic.Int32
@@ -99,7 +100,7 @@ func startRPCLab(t *testing.T) *rpcLab {
 }
 
 func newRPCLab(t *testing.T, npm *script) *rpcLab {
-	return &rpcLab{t: t, npm: npm, host: fmt.Sprintf("127.88.%d.1", rpcLabs.Add(1))}
+	return &rpcLab{t: t, npm: npm, host: fmt.Sprintf("127.88.%d.%d", rpcLabs.Add(1), 1+rand.IntN(254)), port: 10_000 + rand.IntN(10_000)}
 }
 
 // rpcSetting is how nodes begin.
@@ -118,14 +119,17 @@ func (l *rpcLab) listen(s rpcSetting) []string {
 	return s.addrs
 }
 
-// free returns so many addresses to listen on, with ids that are wanted. It keeps none of them.
+// free returns so many addresses to listen on, with ids that are wanted.
 func (l *rpcLab) free(count int, wanted func(dhtrpc.ID) bool) (addrs []string) {
 	l.t.Helper()
-	for len(addrs) < count {
-		conn, err := net.ListenPacket("udp4", l.host+":0")
-		require.NoError(l.t, err)
-		defer conn.Close()
-		if addr := conn.LocalAddr().String(); wanted(rpcIDAt(addr)) {
+	for ; len(addrs) < count; l.port++ {
+		addr := fmt.Sprintf("%s:%d", l.host, l.port)
+		conn, err := net.ListenPacket("udp4", addr)
+		if err != nil {
+			continue
+		}
+		require.NoError(l.t, conn.Close())
+		if wanted(rpcIDAt(addr)) {
 			addrs = append(addrs, addr)
 		}
 	}
