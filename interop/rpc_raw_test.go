@@ -107,7 +107,7 @@ func rpcSeeds() (seeds [][]byte) {
 		seeds = append(seeds, m.Append(nil))
 	}
 	for _, t := range [][]byte{nil, target[:]} {
-		for _, v := range [][]byte{nil, {}, []byte("value"), make([]byte, 300)} {
+		for _, v := range [][]byte{nil, {}, []byte("value"), make([]byte, 6), make([]byte, 300)} {
 			for _, command := range []uint64{dhtrpc.CommandPing, dhtrpc.CommandFindNode, dhtrpc.CommandDownHint, 5, 252, 253, 1 << 16, 1 << 40} {
 				add(dhtrpc.Message{Internal: true, Command: command, Target: t, Value: v})
 				add(dhtrpc.Message{Internal: true, Command: command, Target: t, Value: v, ID: id[:]})
