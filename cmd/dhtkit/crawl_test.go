@@ -77,7 +77,7 @@ func TestCrawlStopsAtItsLimits(t *testing.T) {
 	require.Equal(t, "limit", records(t, r.stdout)[len(lines(r.stdout))-1]["stopped"])
 	r = dhtkit(t, "crawl", "--local", "30", "--json", "--deadline", "1ns")
 	require.Equal(t, exitStopped, r.code)
-	require.Equal(t, "deadline", records(t, r.stdout)[1]["stopped"])
+	require.Equal(t, "deadline", records(t, r.stdout)[len(lines(r.stdout))-1]["stopped"])
 }
 
 // trigger calls something when a text has been written.
