@@ -259,6 +259,7 @@ func TestSendFailedAgainAndAgain(t *testing.T) {
 		ask(t, g, socket.Query{To: node(2)})
 		callers.Unlock()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.Zero(t, left)
 		require.Zero(t, a.InFlight())
 	})

@@ -27,6 +27,7 @@ func TestForeignDatagrams(t *testing.T) {
 			require.NoError(t, deaf.SendRaw(0, node(1), []byte(b)))
 			time.Sleep(time.Second)
 		}
+		synctest.Wait()
 		require.Equal(t, []string{"#one", "#", "#two"}, got)
 		require.EqualValues(t, 3, s.Stats().Foreign)
 		require.EqualValues(t, 1, s.Stats().Malformed)
